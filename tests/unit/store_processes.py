@@ -1,0 +1,46 @@
+"""Starting and ending second processes for the store's tests."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def writer(path: Path, mode: str) -> Iterator["subprocess.Popen[str]"]:
+    """`store_writer` in MODE; killed at the end, if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.unit.store_writer", str(path), mode],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def tell(process: "subprocess.Popen[str]") -> None:
+    """Let it go on."""
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def hear(process: "subprocess.Popen[str]") -> list[str]:
+    """The words of its next line; none at its end."""
+    assert process.stdout is not None
+    return process.stdout.readline().split()
+
+
+def dead_pid() -> int:
+    """The number of a process that has just ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid

@@ -1,0 +1,188 @@
+"""Turns for the store's tests: made by the real fold, and what they must look like after a round trip."""
+
+import dataclasses
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tui_chat import turns
+from tui_chat.conversation import Block, Conversation, Message, Outcome, Stamps, Turn
+from tui_chat.errors import Failure
+from tui_chat.events import (
+    BlockEnded,
+    BlockStarted,
+    CitationsDelta,
+    Event,
+    InputJsonDelta,
+    RequestEnded,
+    RequestProgress,
+    RequestStarted,
+    RetryScheduled,
+    SignatureDelta,
+    TextDelta,
+    ThinkingDelta,
+    TurnEnded,
+    TurnStarted,
+    UnknownDelta,
+    UnknownEvent,
+    UsageUpdated,
+)
+
+_numbers = count(1)
+
+
+def new_id(kind: str = "id") -> str:
+    """An id that no other value of this run has."""
+    return f"{kind}-{next(_numbers):06d}"
+
+
+def conversation() -> Conversation:
+    return Conversation(new_id("conversation"), created_at=1_700_000_000.0, title="a title", model="claude-x")
+
+
+def prompt(text: str = "hello", parent: str | None = None) -> Message:
+    return Message(new_id("prompt"), parent, "user", ({"type": "text", "text": text},), 1_700_000_001.0)
+
+
+def running(
+    owner: Conversation, question: Message | None = None, at: float = 1000.0, started_at: float = 1.7e9
+) -> Turn:
+    """A turn that has just begun, on `question` or on a prompt that follows the conversation's last turn."""
+    last = owner.turns[-1] if owner.turns else None
+    parent = None if last is None else last.prompt.id if last.reply() is None else last.reply_id
+    message = question or prompt(parent=parent)
+    return turns.begin(
+        TurnStarted(at, new_id("turn"), owner.id, new_id("reply"), "claude-x", "api.anthropic.com", started_at, message)
+    )
+
+
+def content(*texts: str, at: float = 1000.5) -> list[Event]:
+    """The events of one request that streams `texts` into one block."""
+    events: list[Event] = [
+        RequestStarted(at, "claude-x", 1),
+        RequestProgress(at + 0.1, "message_start", message_id="msg_1", model="claude-x-20260101"),
+        UsageUpdated(at + 0.1, {"input_tokens": 12, "output_tokens": 1}),
+        BlockStarted(at + 0.2, 0, {"type": "text", "text": ""}),
+    ]
+    return events + [TextDelta(at + 0.3 + number / 100, 0, text) for number, text in enumerate(texts)]
+
+
+def end(turn: Turn, outcome: Outcome = Outcome.COMPLETED, error: Failure | None = None, at: float = 1009.0) -> None:
+    """Close the turn's block and request, then the turn."""
+    events: list[Event] = []
+    if turn.request is not None and outcome is Outcome.COMPLETED:
+        events += [BlockEnded(at - 0.3, 0), UsageUpdated(at - 0.2, {"output_tokens": 34}, final=True)]
+        events += [RequestEnded(at - 0.1, complete=True, stop_reason="end_turn")]
+    events += [TurnEnded(at, outcome, "end_turn", {}, usage_is_final=True, error=error)]
+    take(turn, events)
+
+
+def take(turn: Turn, events: Sequence[Event]) -> None:
+    for event in events:
+        turns.apply(turn, event)
+
+
+def stored(turn: Turn) -> Turn:
+    """What loading must give for `turn`: its clock starts at 0.0, and blocks are whole and counted from 0."""
+
+    def since(stamp: float | None) -> float | None:
+        return None if stamp is None else stamp - turn.started
+
+    requests = [
+        dataclasses.replace(
+            request,
+            stamps=Stamps(**{name: since(stamp) for name, stamp in dataclasses.asdict(request.stamps).items()}),  # type: ignore[arg-type]  # `sent` is never None
+            blocks={
+                place: Block(place, block.content(), ended=block.ended)
+                for place, block in enumerate(request.ordered_blocks)
+            },
+        )
+        for request in turn.requests
+    ]
+    return dataclasses.replace(
+        turn, started=0.0, ended=since(turn.ended), retry_at=since(turn.retry_at), requests=requests
+    )
+
+
+texts = st.text(st.characters(codec="utf-8"), max_size=20)  # NUL and everything that is no surrogate
+some_text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+counts = st.integers(0, 2**65)
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | texts,
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(texts, children, max_size=3),
+    max_leaves=6,
+)
+json_objects = st.dictionaries(texts, json_values, max_size=4)
+usages = st.dictionaries(
+    st.sampled_from(["input_tokens", "output_tokens", "cache_read_input_tokens", "service_tier", "novelty"]),
+    counts | json_objects | texts,
+    max_size=4,
+)
+failures = st.builds(
+    Failure,
+    type=texts,
+    message=texts,
+    status=st.none() | st.integers(100, 599),
+    request_id=st.none() | texts,
+    retry_after=st.none() | st.floats(0, 1e6),
+    should_retry=st.none() | st.booleans(),
+    attempts=st.integers(1, 5),
+)
+indexes = st.integers(0, 5)
+steps = st.floats(0, 100)
+blocks = st.one_of(
+    st.fixed_dictionaries({"type": st.just("text"), "text": texts}),
+    st.fixed_dictionaries({"type": st.just("thinking"), "thinking": texts, "signature": texts}),
+    st.fixed_dictionaries({"type": st.just("tool_use"), "id": texts, "name": texts, "input": st.just({})}),
+    json_objects.map(lambda fields: {**fields, "type": "from_the_future"}),
+)
+
+
+@st.composite
+def event_lists(draw: st.DrawFn, at: float) -> list[Event]:
+    """Events of a turn after its start: sound requests, retries, gaps and surprises alike; no delta is empty."""
+
+    def now() -> float:
+        nonlocal at
+        at += draw(steps)
+        return at
+
+    events: list[Event] = []
+    for attempt in range(1, 1 + draw(st.integers(0, 3))):
+        events.append(RequestStarted(now(), draw(some_text), attempt))
+        for _ in range(draw(st.integers(0, 12))):
+            events.append(draw(_inner(now())))
+        if draw(st.booleans()):
+            events.append(
+                RequestEnded(
+                    now(),
+                    complete=draw(st.booleans()),
+                    stop_reason=draw(st.none() | texts),
+                    stop_details=draw(st.none() | json_objects),
+                    error=draw(st.none() | failures),
+                )
+            )
+        if draw(st.booleans()):
+            events.append(RetryScheduled(now(), now(), attempt, 3, draw(failures)))
+    return events
+
+
+def _inner(at: float) -> st.SearchStrategy[Event]:
+    stamp = st.just(at)
+    stages: Any = st.sampled_from(["connected", "headers", "message_start", "ping", "message_stop"])
+    optional = st.none() | texts
+    return st.one_of(
+        st.builds(RequestProgress, stamp, stages, optional, optional, optional),
+        st.builds(UsageUpdated, stamp, usages, st.booleans()),
+        st.builds(BlockStarted, stamp, indexes, blocks),
+        st.builds(TextDelta, stamp, indexes, some_text),
+        st.builds(ThinkingDelta, stamp, indexes, some_text),
+        st.builds(InputJsonDelta, stamp, indexes, some_text | st.sampled_from(['{"a"', ": 18446744073709551616}"])),
+        st.builds(SignatureDelta, stamp, indexes, texts),
+        st.builds(CitationsDelta, stamp, indexes, json_objects),
+        st.builds(UnknownDelta, stamp, indexes, json_objects),
+        st.builds(BlockEnded, stamp, indexes),
+        st.builds(UnknownEvent, stamp, texts, json_objects),
+    )

@@ -1,0 +1,194 @@
+"""The command line: which words mean what, and that every mistake is one line and exit code 2."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tui_chat import __version__
+from tui_chat.cli import HELP, _parser, parse, with_input
+from tui_chat.errors import UsageError
+
+
+def run(*arguments: str | bytes, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run the program without a terminal; an empty pipe counts as no input."""
+    return subprocess.run([sys.executable, "-m", "tui_chat", *arguments], input=stdin, capture_output=True, check=False)
+
+
+def complaint(*arguments: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        parse(arguments)
+    return caught.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("argv", "prompt", "print_reply"),
+    [
+        ([], None, False),
+        (["hello"], "hello", False),
+        (["-p", "hello"], "hello", True),
+        (["hello", "-p"], "hello", True),
+        (["--print", "hello"], "hello", True),
+        (["-p"], None, True),
+        (["-p", "--model", "m", "hello", "-c"], "hello", True),
+        (["-pc", "hello"], "hello", True),
+        (["-p", "demo-server"], "demo-server", True),
+        (["--", "demo-server"], "demo-server", False),
+        (["--", "--help"], "--help", False),
+        (["-p", "--", "-5 + 3"], "-5 + 3", True),
+        (["--", "--"], "--", False),
+        ([""], "", False),
+        (["two words"], "two words", False),
+    ],
+)
+def test_which_word_is_the_prompt(argv: Sequence[str], prompt: str | None, print_reply: bool) -> None:
+    arguments = parse(argv)
+    assert (arguments.prompt, arguments.print_reply) == (prompt, print_reply)
+
+
+def test_all_options_at_once() -> None:
+    argv = "-p hi --model m --max-tokens 7 --base-url http://localhost:1 --data-dir d --config f --output-format json --resume 01a"
+    arguments = parse([*argv.split(), "--system", "be brief"])
+    assert (arguments.model, arguments.max_tokens, arguments.base_url) == ("m", 7, "http://localhost:1")
+    assert (arguments.data_dir, arguments.config) == (Path("d"), Path("f"))
+    assert (arguments.output_format, arguments.resume, arguments.system) == ("json", "01a", "be brief")
+    assert not any((arguments.demo, arguments.no_store, arguments.continue_last, arguments.version))
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["what", "is", "love"], ["more than one PROMPT", 'tui-chat "what is love"']),
+        (["-p", "one", "two"], ["more than one PROMPT"]),
+        (["one", "--", "two"], ["more than one PROMPT"]),
+        (["--modle", "m"], ["--modle", "tui-chat --help"]),
+        (["-x"], ["-x"]),
+        (["--mod", "m"], ["--mod"]),
+        (["--model"], ["--model", "expected one argument"]),
+        (["--model", ""], ["--model", "empty"]),
+        (["--resume", " "], ["--resume", "empty"]),
+        (["--data-dir", ""], ["--data-dir", "empty"]),
+        (["--max-tokens", "many"], ["--max-tokens", "'many' is not a whole number"]),
+        (["-p", "x", "--output-format", "xml"], ["--output-format", "xml", "stream-json"]),
+        (["--output-format", "json"], ["--output-format", "-p"]),
+        (["-c", "--resume", "01"], ["--continue", "--resume"]),
+        (["-c", "--no-store"], ["--no-store"]),
+        (["--resume", "01", "--no-store"], ["--no-store"]),
+        (["--model", "m", "demo-server"], ["demo-server", "put it first"]),
+    ],
+)
+def test_mistakes_are_named(argv: Sequence[str], words: Sequence[str]) -> None:
+    sentence = complaint(*argv)
+    assert all(word in sentence for word in words), sentence
+    assert "\n" not in sentence
+
+
+def test_the_help_names_every_option_and_no_other() -> None:
+    known = {name for action in _parser()._actions for name in action.option_strings}
+    mentioned = set(
+        re.findall(r"(?<![\w-])--?[a-z][a-z-]*", HELP.replace("stream-json", "").replace("demo-server", ""))
+    )
+    assert mentioned - {"--port"} == known
+    assert max(len(line) for line in HELP.splitlines()) < 80
+
+
+@pytest.mark.parametrize(
+    ("prompt", "piped", "sent"),
+    [
+        ("explain", "a\nb\n", "explain\n\na\nb"),
+        ("explain", "a\r\n\r\n", "explain\n\na"),
+        ("explain", "  indented", "explain\n\n  indented"),
+        ("explain\n", "", "explain\n"),
+        ("explain", "\n\n", "explain"),
+        (None, "all of it\n", "all of it"),
+        ("", "all of it", "all of it"),
+    ],
+)
+def test_piped_input_follows_the_prompt_after_a_blank_line(prompt: str | None, piped: str, sent: str) -> None:
+    assert with_input(prompt, piped) == sent
+
+
+@pytest.mark.parametrize(("prompt", "piped"), [(None, ""), ("", " \n"), (" ", "")])
+def test_nothing_to_send(prompt: str | None, piped: str) -> None:
+    with pytest.raises(UsageError, match="nothing to send"):
+        with_input(prompt, piped)
+
+
+# The program as a process -----------------------------------------------------------------------------------------------
+
+
+def test_version_and_help() -> None:
+    version, shown = run("--version"), run("--help")
+    assert (version.returncode, version.stdout.decode()) == (0, f"tui-chat {__version__}\n")
+    assert (shown.returncode, shown.stdout.decode()) == (0, HELP)
+    assert version.stderr == shown.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "needs a terminal"),
+        (["hello"], "tui-chat -p PROMPT"),
+        (["--modle"], "--modle"),
+        (["-p"], "nothing to send"),
+        (["-p", " "], "nothing to send"),
+        (["-p", "x", "--demo", "--base-url", "http://localhost:1"], "--demo and --base-url exclude each other"),
+        (["-p", "x", "--base-url", "localhost:1"], "not an http or https address"),
+        (["-p", "x", "--max-tokens", "0"], "--max-tokens must be 1 or more"),
+        (["-p", "x", "--config", "nowhere.toml"], "there is no config file"),
+        (["-p", "x", "-c", "--demo"], "no conversation yet"),
+        (["-p", "x", "--resume", "zz", "--demo"], "begins with 'zz'"),
+        (["-p", b"\xff", "--model"], "expected one argument"),
+        (["--\x1b]0;title\x07"], "\u241b]0;title\u2407"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(argv: Sequence[str | bytes], words: str) -> None:
+    done = run(*argv)
+    lines = [line for line in done.stderr.decode().splitlines() if not line.startswith("demo:")]
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert len(lines) == 1
+    assert lines[0].startswith("tui-chat: ")
+    assert words in lines[0]
+
+
+def test_input_that_no_request_can_hold_is_refused() -> None:
+    done = run("-p", stdin=b"x" * 32_000_001)
+    assert done.returncode == 2
+    assert b"larger than 32 MB" in done.stderr
+
+
+def test_demo_server_takes_its_own_options() -> None:
+    helped, refused = run("demo-server", "--help"), run("demo-server", "--no-such-option")
+    assert helped.returncode == 0
+    assert b"demo-server" in helped.stdout
+    assert refused.returncode == 2
+    assert b"Traceback" not in refused.stderr
+
+
+def test_an_unexpected_error_is_one_line_and_a_traceback_in_the_log(tmp_path: Path) -> None:
+    broken = "import tui_chat.headless as h; secret = 'x'; h.Runtime = None; from tui_chat.cli import main; print(main(['-p', 'x']))"
+    done = subprocess.run(
+        [sys.executable, "-c", broken], capture_output=True, check=False, stdin=subprocess.DEVNULL, text=True
+    )
+    log = tmp_path / "home" / ".local" / "share" / "tui-chat" / "tui-chat.log"
+    assert done.stdout == "1\n"
+    assert done.stderr.splitlines()[1:] == [f"tui-chat: unexpected error (TypeError); the details are in {log}"]
+    assert "Traceback" in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600 or os.name == "nt"
+
+
+def test_a_log_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("-p", "empty", "--demo", "--no-store", "--data-dir", str(tmp_path / "file" / "below"))
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_early_ways_out_import_neither_sdk_nor_screen() -> None:
+    show = "import sys; from tui_chat.cli import main; main(['--version']); main(['--nope']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", show], capture_output=True, check=True, text=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not loaded & {"anthropic", "pydantic", "httpx2", "textual", "rich", "sqlite3", "asyncio", "logging"}

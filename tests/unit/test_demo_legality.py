@@ -1,0 +1,161 @@
+"""What the demo refuses as the API would: a table of offences, and of what only looks like one."""
+
+from typing import Any
+
+import pytest
+
+from tui_chat.demo.legality import sign, why_illegal
+
+SONNET = "claude-sonnet-5-5"
+HAIKU_4_5 = "claude-haiku-4-5"
+OPUS_4_6 = "claude-opus-4-6"
+
+
+def user(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def assistant(content: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": content}
+
+
+def text(value: str = "text", **fields: Any) -> dict[str, Any]:
+    return {"type": "text", "text": value, **fields}
+
+
+def use(id: str = "t1", **fields: Any) -> dict[str, Any]:
+    return {"type": "tool_use", "id": id, "name": "clock", "input": {}, **fields}
+
+
+def result(id: str = "t1", **fields: Any) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": id, **fields}
+
+
+def thinking(value: str = "hm", signature: str = "c2lnbmVk") -> dict[str, Any]:
+    return {"type": "thinking", "thinking": value, "signature": signature}
+
+
+def body(*messages: Any, **fields: Any) -> dict[str, Any]:
+    return {"model": SONNET, "max_tokens": 100, "messages": list(messages), **fields}
+
+
+def chat(*between: Any) -> dict[str, Any]:
+    return body(user("hi"), *between, user("and now?"))
+
+
+ILLEGAL: list[tuple[str, Any, str]] = [
+    ("not an object", [], "valid dictionary"),
+    ("no model", {"max_tokens": 1, "messages": [user("hi")]}, "model: Field required"),
+    ("model not a string", body(user("hi"), model=3), "model: Input should be a valid string"),
+    ("no max_tokens", {"model": SONNET, "messages": [user("hi")]}, "max_tokens: Field required"),
+    ("max_tokens 0", body(user("hi"), max_tokens=0), "max_tokens: must be greater than or equal to 1"),
+    ("max_tokens text", body(user("hi"), max_tokens="10"), "max_tokens: Input should be a valid integer"),
+    ("max_tokens too large", body(user("hi"), max_tokens=128_001), "max_tokens: 128001 > 128000"),
+    ("no messages", {"model": SONNET, "max_tokens": 1}, "messages: Field required"),
+    ("empty messages", body(), "at least one message is required"),
+    ("messages not a list", body() | {"messages": "hi"}, "messages: Input should be a valid list"),
+    ("message not an object", body("hi"), "messages.0: Input should be a valid dictionary"),
+    ("unknown role", body({"role": "tool", "content": "hi"}), "messages.0.role: Input should be"),
+    ("no role", body({"content": "hi"}), "messages.0.role: Field required"),
+    ("unknown message field", body(user("hi") | {"id": "m1"}), "messages.0.id: Extra inputs are not permitted"),
+    ("no content", body({"role": "user"}), "messages.0.content: Field required"),
+    ("content a number", body(user(3)), "messages.0.content: Input should be a valid list"),
+    ("content null", body(user(None)), "messages.0.content: Input should be a valid list"),
+    ("empty content string", body(user("")), "messages.0: all messages must have non-empty content"),
+    ("empty content list", chat(assistant([])), "messages.1: all messages must have non-empty content"),
+    ("blank content string", body(user(" \n")), "must contain non-whitespace text"),
+    ("empty text block", chat(assistant([text("")])), "text content blocks must be non-empty"),
+    ("blank text block", chat(assistant([text(" \n")])), "must contain non-whitespace text"),
+    ("text without text", body(user([{"type": "text"}])), "messages.0.content.0.text.text: Field required"),
+    ("text is a number", body(user([text() | {"text": 3}])), "text.text: Input should be a valid string"),
+    ("block without type", body(user([{"text": "x"}])), "messages.0.content.0.type: Field required"),
+    ("unknown block", body(user([{"type": "hologram"}])), "Input tag 'hologram'"),
+    ("unknown block field", body(user([text(parsed=None)])), "text.parsed: Extra inputs are not permitted"),
+    ("first message from the assistant", body(assistant("hi"), user("hi")), 'first message must use the "user" role'),
+    ("prefill", body(user("hi"), assistant("Well,")), "does not support assistant message prefill"),
+    ("prefill, blank end", body(user("hi"), assistant("Well, "), model=HAIKU_4_5), "trailing whitespace"),
+    ("system role first", body({"role": "system", "content": "x"}, user("hi")), 'Unexpected role "system"'),
+    ("system role, old model", chat({"role": "system", "content": "x"}) | {"model": OPUS_4_6}, 'Unexpected role "system"'),
+    ("unanswered tool_use", chat(assistant([use()])), "messages.1: `tool_use` ids were found without `tool_result`"),
+    ("one of two unanswered", chat(assistant([use("t1"), use("t2")]), user([result("t1")])), "immediately after: t2."),
+    ("result after text", chat(assistant([use()]), user([text(), result()])), "ids were found without `tool_result`"),
+    ("result in a later turn", chat(assistant([use()]), user("wait"), assistant("ok"), user([result()])), "without `tool_result`"),
+    ("orphan result", body(user([result()])), "messages.0.content.0: unexpected `tool_use_id`"),
+    ("result of an earlier turn", chat(assistant([use()]), user([result()]), assistant("ok"), user([result()])), "messages.4.content.0: unexpected"),
+    ("two results", chat(assistant([use()]), user([result(), result()])), "each tool_use must have a single result"),
+    ("two uses of one id", chat(assistant([use(), use()]), user([result()])), "`tool_use` ids must be unique"),
+    ("tool_use at the end", body(user("hi"), assistant([use()])), "ids were found without `tool_result`"),
+    ("tool_use by the user", body(user([use()])), "`tool_use` blocks can only be in `assistant` messages"),
+    ("tool_result by the assistant", chat(assistant([result()])), "`tool_result` blocks can only be in `user` messages"),
+    ("tool input a string", chat(assistant([use(input="{")]), user([result()])), "tool_use.input: Input should be a valid dictionary"),
+    ("tool id with a blank", chat(assistant([use("t 1")]), user([result("t 1")])), "tool_use.id: String should match"),
+    ("blank text in a result", chat(assistant([use()]), user([result(content=[text(" ")])])), "non-whitespace"),
+    ("result content a number", chat(assistant([use()]), user([result(content=3)])), "tool_result.content: Input"),
+    ("unsigned thinking", chat(assistant([{"type": "thinking", "thinking": "hm"}, text()])), "thinking.signature: Field required"),
+    ("empty signature", chat(assistant([thinking(signature=""), text()])), "messages.1.content.0: Invalid `signature`"),
+    ("altered thinking", chat(assistant([thinking("altered", sign("hm")), text()])), "Invalid `signature` in `thinking` block"),
+    ("only thinking", chat(assistant([thinking()])), "messages.1: The final block in an assistant message cannot be `thinking`"),
+    ("temperature", body(user("hi"), temperature=0.5), "`temperature` is deprecated for this model."),
+    ("top_k", body(user("hi"), top_k=5), "`top_k` is deprecated for this model."),
+    ("temperature and top_p", body(user("hi"), temperature=1, top_p=0.5, model=OPUS_4_6), "cannot both be specified"),
+    ("temperature 2", body(user("hi"), temperature=2, model=OPUS_4_6), "temperature: range: 0..1"),
+    ("thinking enabled", body(user("hi"), thinking={"type": "enabled", "budget_tokens": 2000}), "thinking.type.enabled"),
+    ("thinking disabled", body(user("hi"), thinking={"type": "disabled"}, model="claude-opus-5-5"), "thinking.type.disabled"),
+    ("adaptive thinking, old model", body(user("hi"), thinking={"type": "adaptive"}, model=HAIKU_4_5), "thinking.type.adaptive"),
+    ("unknown thinking", body(user("hi"), thinking={"type": "deep"}), "thinking.type: Input should be"),
+    ("small budget", body(user("hi"), thinking={"type": "enabled", "budget_tokens": 5}, model=HAIKU_4_5), "greater than or equal to 1024"),
+    ("budget over max_tokens", body(user("hi"), thinking={"type": "enabled", "budget_tokens": 1024}, model=HAIKU_4_5), "`max_tokens` must be greater"),
+    ("effort, old model", body(user("hi"), output_config={"effort": "high"}, model=HAIKU_4_5), "output_config.effort"),
+    ("blank stop sequence", body(user("hi"), stop_sequences=[" "]), "each stop sequence must contain non-whitespace"),
+    ("stream not a boolean", body(user("hi"), stream="yes"), "stream: Input should be a valid boolean"),
+    ("unknown parameter", body(user("hi"), colour="red"), "colour: Extra inputs are not permitted"),
+    ("system a number", body(user("hi"), system=3), "system: Input should be a valid list"),
+    ("blank system block", body(user("hi"), system=[text(" ")]), "system: text content blocks must contain"),
+    ("two tools of one name", body(user("hi"), tools=[{"name": "a"}, {"name": "a"}]), "Tool names must be unique"),
+    ("tool_choice without tools", body(user("hi"), tool_choice={"type": "any"}), "tool_choice: may only be specified"),
+    ("forced tools", body(user("hi"), tools=[{"name": "a"}], tool_choice={"type": "any"}, model="claude-opus-5-5"), "forced tool use"),
+    ("five breakpoints", body(user([text(cache_control={"type": "ephemeral"})] * 5)), "Found 5."),
+    ("prompt too long", body(user("x" * 800_004), model=HAIKU_4_5), "prompt is too long: 200004 tokens > 200000 maximum"),
+]  # fmt: skip
+
+LEGAL: list[tuple[str, Any]] = [
+    ("one message", body(user("hi"))),
+    ("blocks", chat(assistant([text(citations=None)]))),
+    ("consecutive messages of one role", body(user("hi"), user("hello?"), assistant("a"), assistant("b"), user("c"))),
+    ("tool round", chat(assistant([text(), use("t1"), use("t2")]), user([result("t2"), result("t1"), text()]))),
+    ("results in two messages", chat(assistant([use("t1"), use("t2")]), user([result("t1")]), user([result("t2")]))),
+    ("id used again in a later turn", chat(*[assistant([use()]), user([result()])] * 2)),
+    ("result without content", chat(assistant([use()]), user([result(is_error=True)]))),
+    ("signed thinking", chat(assistant([thinking("hm", sign("hm")), text()]))),
+    ("thinking signed elsewhere", chat(assistant([thinking(signature="EqQB"), text()]))),
+    ("omitted thinking", chat(assistant([thinking("", "EqQB"), text()]))),
+    ("thinking before a tool_use", chat(assistant([thinking(), use()]), user([result()]))),
+    ("redacted thinking", chat(assistant([{"type": "redacted_thinking", "data": "x"}, text()]))),
+    ("image", body(user([{"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}}, text()]))),
+    ("prefill on an old model", body(user("hi"), assistant("Well,"), model=HAIKU_4_5)),
+    ("system message in between", body(user("hi"), {"role": "system", "content": "Be brief."})),
+    ("temperature on an old model", body(user("hi"), temperature=0.2, model=OPUS_4_6)),
+    ("adaptive thinking", body(user("hi"), thinking={"type": "adaptive", "display": "summarized"})),
+    ("effort", body(user("hi"), output_config={"effort": "xhigh"})),
+    ("caching", body(user("hi"), cache_control={"type": "ephemeral"}, system=[text(cache_control={"type": "ephemeral"})])),
+    ("forced tools where allowed", body(user("hi"), tools=[{"name": "a"}], tool_choice={"type": "tool", "name": "a"})),
+    ("the largest max_tokens", body(user("hi"), max_tokens=128_000, stream=True)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("request_body", "message"), [case[1:] for case in ILLEGAL], ids=[case[0] for case in ILLEGAL])
+def test_what_the_api_refuses_is_refused(request_body: Any, message: str) -> None:
+    reason = why_illegal(request_body)
+    assert reason is not None
+    assert message in reason
+
+
+@pytest.mark.parametrize("request_body", [case[1] for case in LEGAL], ids=[case[0] for case in LEGAL])
+def test_what_is_legal_passes(request_body: Any) -> None:
+    assert why_illegal(request_body) is None
+
+
+def test_counting_needs_no_max_tokens_and_takes_no_stream() -> None:
+    counted = {"model": SONNET, "messages": [user("hi")]}
+    assert why_illegal(counted, counting=True) is None
+    assert why_illegal(counted | {"stream": True}, counting=True) == "stream: Extra inputs are not permitted"

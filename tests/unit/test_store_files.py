@@ -1,0 +1,410 @@
+"""The file: permissions, locks, full disks, damage, other versions; and what the event loop sees of it."""
+
+import asyncio
+import dataclasses
+import hashlib
+import os
+import sqlite3
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.unit.store_processes import hear, tell, writer
+from tests.unit.store_values import content, conversation, end, running, stored, take
+from tui_chat.conversation import Conversation, Outcome, Turn
+from tui_chat.errors import StoreCorruptError, StoreError, StoreTooNewError, StoreUnavailableError
+from tui_chat.store import Store, database, migrations
+
+
+async def written(path: Path, text: str = "text") -> tuple[Conversation, Turn]:
+    """A database at `path` with one ended turn."""
+    store = await Store.open(path)
+    owner = conversation()
+    turn = running(owner)
+    await store.begin_turn(owner, turn)
+    owner.turns.append(turn)
+    take(turn, content(text))
+    end(turn)
+    await store.end_turn(owner, turn)
+    await store.close()
+    return owner, turn
+
+
+async def kept(path: Path) -> list[str]:
+    """The ids of the conversations at `path`."""
+    store = await Store.open(path)
+    found = await store.recent()
+    await store.close()
+    return [each.id for each in found]
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+# Permissions -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o777])
+async def test_directory_and_files_are_private_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+    path = tmp_path / "data" / "tui-chat" / "chat.db"
+    with umask(mask & 0o077 if os.geteuid() else mask):
+        store = await Store.open(path)
+        await store.begin_turn(owner := conversation(), running(owner))
+    files = sorted(path.parent.iterdir())
+    assert [file.name for file in files] == ["chat.db", "chat.db-shm", "chat.db-wal"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    for directory in (path.parent, path.parent.parent):
+        assert stat.S_IMODE(directory.stat().st_mode) & 0o077 == 0
+    await store.close()
+
+
+async def test_an_open_file_is_made_private(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    await written(path)
+    path.chmod(0o644)
+    await written(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("nowhere/at/all")])
+async def test_what_is_no_file_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(path := tmp_path / "chat.db")
+    with pytest.raises(StoreUnavailableError, match=r"chat\.db"):
+        await Store.open(path)
+
+
+async def test_a_path_below_a_regular_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(StoreUnavailableError) as caught:
+        await Store.open(tmp_path / "file" / "tui-chat" / "chat.db")
+    assert str(tmp_path) in str(caught.value)
+    assert caught.value.advice
+
+
+async def test_what_may_only_be_read_is_refused() -> None:
+    with tempfile.TemporaryDirectory() as name:  # not tmp_path: another user must be able to see it
+        directory = Path(name)
+        await written(directory / "chat.db")
+        (directory / "chat.db").chmod(0o444)
+        directory.chmod(0o555)
+        for path in (directory / "chat.db", directory / "new.db", directory / "deeper" / "new.db"):
+            with writer(path, "refused") as process:
+                kind, *sentence = hear(process)
+                assert kind == "StoreUnavailableError"
+                assert str(directory) in " ".join(sentence)
+        directory.chmod(0o700)
+
+
+# Other versions, other programs ------------------------------------------------------------------------------------
+
+
+async def test_a_newer_schema_is_refused_and_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    await written(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {len(migrations.MIGRATIONS) + 1}")
+    before = sha256(path)
+    with pytest.raises(StoreTooNewError) as caught:
+        await Store.open(path)
+    assert str(path) in str(caught.value)
+    assert sha256(path) == before
+
+
+async def test_a_newer_schema_that_another_process_has_open_is_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    await written(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {len(migrations.MIGRATIONS) + 1}")
+        log = path.with_name("chat.db-wal")
+        before = sha256(path), sha256(log)
+        assert log.stat().st_size
+        with pytest.raises(StoreTooNewError):
+            await Store.open(path)
+        assert (sha256(path), sha256(log)) == before
+
+
+@pytest.mark.parametrize("change", ["PRAGMA application_id = 7", "CREATE TABLE theirs (x)", "PRAGMA user_version = 1"])
+async def test_a_database_of_another_program_is_refused_and_untouched(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "theirs.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(change)
+        connection.commit()
+    before = sha256(path)
+    with pytest.raises(StoreError, match="another program"):
+        await Store.open(path)
+    assert sha256(path) == before
+
+
+def add_mood(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE conversations ADD COLUMN mood TEXT")
+
+
+def fail(connection: sqlite3.Connection) -> None:
+    add_mood(connection)
+    raise sqlite3.OperationalError("no")
+
+
+async def test_an_older_schema_is_copied_then_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    owner, turn = await written(path)
+    steps = (*migrations.MIGRATIONS, add_mood)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrations.migrate(connection, path, steps)
+        assert migrations.check(connection, path, steps) == len(steps)
+        assert connection.execute("SELECT id, mood FROM conversations").fetchall() == [(owner.id, None)]
+    backup = migrations.backup_path(path, len(migrations.MIGRATIONS))
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["chat.db", backup.name]
+    store = await Store.open(backup)
+    assert await store.load(owner.id) == dataclasses.replace(owner, turns=[stored(turn)])
+    await store.close()
+
+
+async def test_a_step_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    owner, _ = await written(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        with pytest.raises(sqlite3.OperationalError):
+            migrations.migrate(connection, path, (*migrations.MIGRATIONS, fail))
+        assert not connection.in_transaction
+        assert migrations.check(connection, path) == len(migrations.MIGRATIONS)
+    assert await kept(path) == [owner.id]
+
+
+async def test_first_starts_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "chat.db"
+    with (
+        writer(path, "one_turn") as first,
+        writer(path, "one_turn") as second,
+        writer(path, "one_turn") as third,
+    ):
+        processes = (first, second, third)
+        for process in processes:
+            tell(process)
+        ids = [hear(process)[0] for process in processes]
+        for process in processes:
+            tell(process)
+        assert [hear(process) for process in processes] == [["ended"]] * 3
+    assert sorted(await kept(path)) == sorted(ids)
+
+
+async def test_stores_of_one_process_share_a_new_file(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    ids = await asyncio.gather(*(written(path, str(number)) for number in range(4)))
+    assert sorted(await kept(path)) == sorted(owner.id for owner, _ in ids)
+
+
+# Damage ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("garbage", [b"x", b"no database " * 9, b"\xff" * 9000, b"SQLite format 3\0" + b"\xff" * 9000])
+async def test_garbage_is_moved_aside_and_named(tmp_path: Path, garbage: bytes) -> None:
+    path = tmp_path / "chat.db"
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).write_bytes(garbage + suffix.encode())
+    store = await Store.open(path)
+    (aside,) = (file for file in tmp_path.glob("chat.db.damaged-*") if not file.name.endswith(("-wal", "-shm")))
+    assert str(aside) in store.notices[0]
+    for suffix in ("", "-wal", "-shm"):
+        assert aside.with_name(aside.name + suffix).read_bytes() == garbage + suffix.encode()
+    await store.close()
+    owner, _ = await written(path)
+    assert await kept(path) == [owner.id]
+
+
+async def test_a_second_damaged_file_does_not_replace_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    for number in range(3):
+        path.write_bytes(b"garbage %d" % number)
+        await (await Store.open(path)).close()
+    assert {file.read_bytes() for file in tmp_path.glob("chat.db.damaged-*")} == {b"garbage %d" % n for n in range(3)}
+
+
+async def test_starts_at_once_move_garbage_aside_once(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    path.write_bytes(b"garbage" * 1000)
+    ids = await asyncio.gather(*(written(path, str(number)) for number in range(4)))
+    assert sorted(await kept(path)) == sorted(owner.id for owner, _ in ids)
+    assert len(list(tmp_path.glob("chat.db.damaged-*"))) == 1
+
+
+async def test_an_empty_file_is_a_new_database(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    path.touch()
+    owner, _ = await written(path)
+    assert await kept(path) == [owner.id]
+
+
+async def test_damage_found_later_is_an_error_of_ours(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    owner, _ = await written(path, "x" * 100_000)
+    pages = bytearray(path.read_bytes())
+    pages[4096:] = b"\xff" * (len(pages) - 4096)  # all but the first page, which holds header and schema
+    store = await Store.open(None)
+    await store.close()
+    path.write_bytes(pages)
+    with pytest.raises(StoreCorruptError) as caught:
+        opened = await Store.open(path)
+        try:
+            await opened.load(owner.id)
+        finally:
+            await opened.close()
+    assert str(path) in str(caught.value)
+
+
+# Locks, full disks -------------------------------------------------------------------------------------------------
+
+
+async def test_a_lock_is_waited_for_off_the_loop(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    await written(path)
+    store = await Store.open(path)
+    owner = conversation()
+    turn = running(owner)
+    with writer(path, "lock") as other:
+        assert hear(other) == ["locked"]
+        saving = asyncio.create_task(store.begin_turn(owner, turn))
+        done, _ = await asyncio.wait([saving], timeout=1.0)
+        assert not done
+        tell(other)
+        await saving
+    assert (await store.load(owner.id)) is not None
+    await store.close()
+
+
+async def test_a_lock_that_stays_is_an_error_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    path = tmp_path / "chat.db"
+    store = await Store.open(path)
+    owner = conversation()
+    turn = running(owner)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailableError, match="locked") as caught:
+            await store.begin_turn(owner, turn)
+        assert str(path) in str(caught.value)
+        assert caught.value.advice
+        assert await store.load(owner.id) is None
+        other.execute("ROLLBACK")
+    await store.begin_turn(owner, turn)
+    assert (await store.load(owner.id)) is not None
+    await store.close()
+
+
+async def test_a_cancelled_await_ends_the_wait_and_not_the_job(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    store = await Store.open(path)
+    owner = conversation()
+    turn = running(owner)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        started = asyncio.Event()
+
+        async def save() -> None:
+            started.set()
+            await store.begin_turn(owner, turn)
+
+        saving = asyncio.create_task(save())
+        queued = asyncio.create_task(store.journal(turn.id, content("text")))
+        await started.wait()
+        saving.cancel()
+        queued.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await saving
+        other.execute("ROLLBACK")
+    found = await store.load(owner.id)
+    assert found is not None
+    assert [each.id for each in found.turns] == [turn.id]
+    take(turn, content("text"))
+    end(turn, Outcome.CANCELLED)
+    await store.end_turn(owner, turn)
+    found = await store.load(owner.id)
+    assert found is not None
+    assert found.turns == [stored(turn)]
+    await store.close()
+
+
+async def test_a_full_disk_is_an_error_and_works_again_when_there_is_room(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    with writer(path, "full_disk") as process:
+        refused, *sentence = hear(process)
+        assert refused == "refused"
+        assert str(path) in " ".join(sentence)
+        assert hear(process) == ["StoreUnavailableError"]
+        assert hear(process) == ["StoreUnavailableError"]
+        readable, characters, journalled = hear(process)
+        assert readable == "readable"
+        assert characters == journalled
+        written_word, characters = hear(process)
+        assert written_word == "written"
+    store = await Store.open(path)
+    found = await store.load("full")
+    await store.close()
+    assert found is not None
+    assert [len(turn.text) for turn in found.turns] == [int(characters), len("there is room again")]
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+# Open and close ----------------------------------------------------------------------------------------------------
+
+
+async def test_close_finishes_what_is_queued_and_may_be_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    store = await Store.open(path)
+    assert store.path == path
+    owner = conversation()
+    turn = running(owner)
+    take(turn, content("text"))
+    end(turn)
+    saving = asyncio.create_task(store.end_turn(owner, turn))
+    await asyncio.sleep(0)  # let it reach the queue
+    await asyncio.gather(store.close(), store.close())
+    await store.close()
+    await saving
+    with pytest.raises(StoreUnavailableError, match="closed"):
+        await store.recent()
+    assert [file.name for file in tmp_path.iterdir()] == ["chat.db"]
+    assert await kept(path) == [owner.id]
+
+
+async def test_in_memory_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = await Store.open(None)
+    assert store.path is None
+    owner = conversation()
+    await store.begin_turn(owner, running(owner))
+    assert [each.id for each in await store.recent()] == [owner.id]
+    await store.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_deleted_journal_leaves_no_readable_text(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    store = await Store.open(path)
+    owner = conversation()
+    turn = running(owner)
+    await store.begin_turn(owner, turn)
+    await store.journal(turn.id, content("in the journal only " * 1000))
+    take(turn, content("in the reply"))
+    end(turn)
+    await store.end_turn(owner, turn)
+    await store.close()
+    assert b"in the journal only" not in path.read_bytes()
+    assert b"in the reply" in path.read_bytes()

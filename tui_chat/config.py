@@ -1,0 +1,212 @@
+"""Arguments, environment and config file to one frozen `Config`: flag > environment > file > default.
+
+It knows which settings exist and what they may be, and nothing of what is done with them. Nothing is ever read from the
+working directory: a project folder must not be able to choose where a key is sent.
+"""
+
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from tui_chat.errors import UsageError
+from tui_chat.prices import ANTHROPIC_HOST
+
+DEFAULT_MODEL: Final = "claude-sonnet-5-5"
+_APP: Final = "tui-chat"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds; 0 means never. `idle` counts once bytes have come."""
+
+    connect: float = 10.0
+    first_byte: float = 600.0
+    idle: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of one run. `base_url` is None for the SDK's own choice; it never holds a key."""
+
+    data_dir: Path
+    config_file: Path
+    model: str = DEFAULT_MODEL
+    system: str | None = None
+    max_tokens: int | None = None
+    base_url: str | None = None
+    demo: bool = False
+    demo_chosen: bool = False
+    has_credentials: bool = True
+    theme: str | None = None
+    escape_wait_ms: int | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def server(self) -> str:
+        """What the figures call the server: `demo`, or the host (with its port if it has one)."""
+        if self.demo:
+            return "demo"
+        return urlsplit(self.base_url).netloc.rpartition("@")[2] if self.base_url else ANTHROPIC_HOST
+
+    @property
+    def placeholder_key(self) -> str | None:
+        """The key for servers that need none: `local`, unless there are credentials or it is Anthropic's own host."""
+        if self.demo:
+            return "demo"
+        return None if self.has_credentials or self.server == ANTHROPIC_HOST else "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line said; None: not said."""
+
+    model: str | None = None
+    system: str | None = None
+    max_tokens: int | None = None
+    base_url: str | None = None
+    demo: bool = False
+    data_dir: Path | None = None
+    config: Path | None = None
+    theme: str | None = None
+
+
+def load(flags: Flags, environ: Mapping[str, str] | None = None) -> Config:
+    """The configuration of this run.
+
+    Raises:
+        UsageError: a flag, a variable or the config file cannot be used; the message names it.
+
+    """
+    environ = os.environ if environ is None else environ
+    if flags.demo and flags.base_url:
+        raise UsageError("--demo and --base-url exclude each other", "use one of them")
+    config_file = flags.config or Path(platformdirs.user_config_dir(_APP, appauthor=False)) / "config.toml"
+    values = _read(config_file, must_exist=flags.config is not None)
+    environment_data_dir = environ.get("TUI_CHAT_DATA_DIR")
+    data_dir = (
+        flags.data_dir
+        or (Path(environment_data_dir) if environment_data_dir else None)
+        or (Path(values.data_dir).expanduser() if values.data_dir else None)
+        or Path(platformdirs.user_data_dir(_APP, appauthor=False))
+    )
+    base_url = None if flags.demo else flags.base_url or environ.get("ANTHROPIC_BASE_URL") or values.base_url
+    has_credentials = credentials_present(environ)
+    return Config(
+        data_dir=data_dir.absolute(),
+        config_file=config_file.absolute(),
+        model=flags.model or environ.get("ANTHROPIC_MODEL") or values.model or DEFAULT_MODEL,
+        system=flags.system or values.system,
+        max_tokens=_positive(flags.max_tokens, "--max-tokens") or values.max_tokens,
+        base_url=_base_url(base_url) if base_url else None,
+        demo=flags.demo or (base_url is None and not has_credentials),
+        demo_chosen=flags.demo,
+        has_credentials=has_credentials,
+        theme=flags.theme or environ.get("TEXTUAL_THEME") or values.theme,
+        escape_wait_ms=values.escape_wait_ms,
+        timeouts=values.timeouts,
+        keys=values.keys,
+    )
+
+
+def credentials_present(environ: Mapping[str, str]) -> bool:
+    """Whether the SDK would find credentials: the same places in the same order, without importing it (a second).
+
+    Source: anthropic 2.11 `lib/credentials/_constants.py` and `_chain.py`.
+    """
+    if any(environ.get(name) for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE")):
+        return True
+    token = environ.get("ANTHROPIC_IDENTITY_TOKEN") or environ.get("ANTHROPIC_IDENTITY_TOKEN_FILE")
+    if token and environ.get("ANTHROPIC_FEDERATION_RULE_ID") and environ.get("ANTHROPIC_ORGANIZATION_ID"):
+        return True
+    try:
+        folder = _sdk_config_dir(environ)
+        pointer = folder / "active_config"
+        profile = (pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else "") or "default"
+        return (folder / "configs" / f"{profile}.json").is_file()
+    except (OSError, RuntimeError):  # RuntimeError: no home directory
+        return False
+
+
+def _sdk_config_dir(environ: Mapping[str, str]) -> Path:
+    if configured := environ.get("ANTHROPIC_CONFIG_DIR"):
+        return Path(configured)
+    if sys.platform == "win32":
+        return Path(environ.get("APPDATA") or Path.home() / "AppData" / "Roaming") / "Anthropic"
+    return Path.home() / ".config" / "anthropic"
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The keys of the config file; the README lists them."""
+
+    model: str | None = None
+    system: str | None = None
+    max_tokens: int | None = None
+    base_url: str | None = None
+    data_dir: str | None = None
+    theme: str | None = None
+    escape_wait_ms: int | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+_TEXT_KEYS: Final = ("model", "system", "base_url", "data_dir", "theme")
+_COUNT_KEYS: Final = ("max_tokens", "escape_wait_ms")
+
+
+def _read(path: Path, *, must_exist: bool) -> _File:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if must_exist:
+            raise UsageError(f"there is no config file {path}", "check --config") from None
+        return _File()
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"cannot read the config file {path} ({error})", "mend it or choose another with --config"
+        ) from None
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        values[name] = _value(path, name, value)
+    return _File(**values)
+
+
+def _value(path: Path, name: str, value: Any) -> Any:
+    match name:
+        case _ if name in _TEXT_KEYS and isinstance(value, str):
+            return value
+        case _ if name in _COUNT_KEYS and isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+        case "timeouts" if isinstance(value, dict) and set(value) <= {"connect", "first_byte", "idle"}:
+            if all(
+                isinstance(each, int | float) and not isinstance(each, bool) and each >= 0 for each in value.values()
+            ):
+                return Timeouts(**{key: float(each) for key, each in value.items()})
+        case "keys" if isinstance(value, dict) and all(isinstance(each, str) for each in value.values()):
+            return value
+        case _:
+            pass
+    known = name in (*_TEXT_KEYS, *_COUNT_KEYS, "timeouts", "keys")
+    what = f"has a value that {name!r} cannot take: {value!r}" if known else f"has an unknown key {name!r}"
+    raise UsageError(f"the config file {path} {what}", "see the list of keys in the README")
+
+
+def _positive(value: int | None, name: str) -> int | None:
+    if value is not None and value < 1:
+        raise UsageError(f"{name} must be 1 or more, not {value}")
+    return value
+
+
+def _base_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"the base URL {url!r} is not an http or https address", "for example http://localhost:11434")
+    return url.rstrip("/").removesuffix("/v1")

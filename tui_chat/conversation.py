@@ -1,0 +1,280 @@
+"""The values: what a conversation, a message, a turn and a request are.
+
+Words and numbers are defined once, here (see the README's table). Content blocks stay the JSON objects the API sent,
+unknown ones too, so that what is stored can be sent again. Nothing here reads a clock, a file or a network.
+
+All stamps are seconds of one monotonic clock, or, in a turn that was loaded, seconds since that turn started; only
+`created_at` and `started_at` are wall clock (seconds since the epoch), and no duration is ever computed from them.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+from tui_chat.errors import Failure
+
+Role = Literal["user", "assistant"]
+ContentBlock = Mapping[str, Any]
+
+COUNT_LIMIT: Final = 2**53  # counts beyond it are absurd, and no longer exact in JSON readers
+
+
+class Outcome(StrEnum):
+    """How a turn ended; ours, beside the API's stop reason."""
+
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts as the API names them; `fields` is what came, verbatim and unknown names included."""
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def updated(self, update: Mapping[str, Any]) -> "Usage":
+        """With `update` applied: values overwrite (they are cumulative), null and missing leave what was known."""
+        return Usage({**self.fields, **{name: value for name, value in update.items() if value is not None}})
+
+    def plus(self, other: "Usage") -> "Usage":
+        """The sum over two requests of one turn; nested objects and texts are the later ones."""
+        fields = dict(self.fields)
+        for name, value in other.fields.items():
+            known = fields.get(name)
+            fields[name] = known + value if isinstance(known, int) and isinstance(value, int) else value
+        return Usage(fields)
+
+    def count(self, name: str) -> int | None:
+        """The count `name`, or None if it is unknown or absurd (negative, beyond 2**53, not a number)."""
+        value = self.fields.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < COUNT_LIMIT:
+            return value
+        return None
+
+    @property
+    def input_tokens(self) -> int | None:
+        """The `in` figure: input + cache write + cache read; the API's own field of that name excludes the cache."""
+        plain = self.count("input_tokens")
+        if plain is None:
+            return None
+        return plain + (self.cache_write or 0) + (self.cache_read or 0)
+
+    @property
+    def output_tokens(self) -> int | None:
+        """The `out` figure: all tokens generated, thinking included."""
+        return self.count("output_tokens")
+
+    @property
+    def cache_read(self) -> int | None:
+        """Tokens of the prompt that came from the cache."""
+        return self.count("cache_read_input_tokens")
+
+    @property
+    def cache_write(self) -> int | None:
+        """Tokens of the prompt that were written to the cache."""
+        return self.count("cache_creation_input_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A role and its content blocks; `parent_id` is the message it answers or follows (None starts a conversation).
+
+    `unfinished` holds the positions of blocks that never saw their end: a cut reply is stored as it came.
+    """
+
+    id: str
+    parent_id: str | None
+    role: Role
+    blocks: tuple[ContentBlock, ...]
+    created_at: float
+    unfinished: tuple[int, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The text blocks joined: what is shown and copied."""
+        return "".join(str(block.get("text") or "") for block in self.blocks if block.get("type") == "text")
+
+
+@dataclass(slots=True)
+class Stamps:
+    """When each step of a request was seen, in monotonic seconds; None: not yet, or never."""
+
+    sent: float
+    connected: float | None = None
+    headers: float | None = None
+    message_start: float | None = None
+    first_thinking: float | None = None
+    first_delta: float | None = None
+    first_text: float | None = None
+    last_delta: float | None = None
+    message_stop: float | None = None
+    last_bytes: float | None = None
+    ended: float | None = None
+
+
+@dataclass(slots=True)
+class Block:
+    """One content block while it grows: its start verbatim, and the pieces of its deltas, joined only when asked."""
+
+    index: int
+    start: ContentBlock
+    pieces: dict[str, list[str]] = field(default_factory=dict)
+    citations: list[Any] = field(default_factory=list)
+    unknown_deltas: list[ContentBlock] = field(default_factory=list)
+    ended: bool = False
+
+    @property
+    def type(self) -> str:
+        """The API's name of the block's type."""
+        return str(self.start.get("type", ""))
+
+    def add(self, name: str, piece: str) -> None:
+        """Append to the field `name`."""
+        self.pieces.setdefault(name, []).append(piece)
+
+    def joined(self, name: str) -> str:
+        """The field `name` as it stands: what the start brought and all pieces since."""
+        start = self.start.get(name)
+        return (start if isinstance(start, str) else "") + "".join(self.pieces.get(name, ()))
+
+    def content(self) -> ContentBlock:
+        """The block as the API would have sent it whole. Tool input that is no JSON stays as `partial_json`."""
+        block = dict(self.start)
+        for name in self.pieces:
+            if name != "partial_json":
+                block[name] = self.joined(name)
+        if "partial_json" in self.pieces:
+            raw = self.joined("partial_json")
+            try:
+                block["input"] = json.loads(raw) if raw.strip() else block.get("input") or {}
+            except ValueError:
+                block["partial_json"] = raw
+        if self.citations:
+            known = block.get("citations")
+            block["citations"] = [*(known if isinstance(known, list) else ()), *self.citations]
+        if self.unknown_deltas:
+            block["unknown_deltas"] = list(self.unknown_deltas)
+        return block
+
+
+@dataclass(slots=True)
+class Request:
+    """One Messages API call inside a turn: it has usage, a TTFT, a stop reason and an attempt number (from 1)."""
+
+    model: str
+    attempt: int
+    stamps: Stamps
+    blocks: dict[int, Block] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
+    usage_is_final: bool = False
+    stop_reason: str | None = None
+    stop_details: Mapping[str, Any] | None = None
+    request_id: str | None = None
+    message_id: str | None = None
+    served_model: str | None = None
+    error: Failure | None = None
+    delta_count: int = 0
+    characters: int = 0
+    pings: int = 0
+
+    @property
+    def ordered_blocks(self) -> list[Block]:
+        """The blocks in the order of their index, whatever order they came in."""
+        return [self.blocks[index] for index in sorted(self.blocks)]
+
+    @property
+    def ttft(self) -> float | None:
+        """Seconds from the request being sent to its first non-empty content delta of any kind."""
+        return None if self.stamps.first_delta is None else self.stamps.first_delta - self.stamps.sent
+
+
+@dataclass(slots=True)
+class Turn:
+    """From one user prompt to its terminal event. `outcome` is None while it runs."""
+
+    id: str
+    conversation_id: str
+    prompt: Message
+    reply_id: str
+    model: str
+    server: str
+    started_at: float
+    started: float
+    requests: list[Request] = field(default_factory=list)
+    outcome: Outcome | None = None
+    stop_reason: str | None = None
+    error: Failure | None = None
+    usage_is_final: bool = False
+    ended: float | None = None
+    closed_after: float | None = None
+    in_context: bool = True
+    retry_at: float | None = None
+    retry_of: int = 0
+
+    @property
+    def request(self) -> Request | None:
+        """The latest request."""
+        return self.requests[-1] if self.requests else None
+
+    @property
+    def usage(self) -> Usage:
+        """The sum over the turn's requests: what it cost."""
+        total = Usage()
+        for request in self.requests:
+            total = total.plus(request.usage)
+        return total
+
+    @property
+    def ttft(self) -> float | None:
+        """The TTFT of the first request that succeeded; waits between attempts are kept apart."""
+        return next((request.ttft for request in self.requests if request.ttft is not None), None)
+
+    def reply(self) -> Message | None:
+        """The assistant message as it stands, or None if nothing came."""
+        request = self.request
+        if request is None or not request.blocks:
+            return None
+        blocks = request.ordered_blocks
+        return Message(
+            id=self.reply_id,
+            parent_id=self.prompt.id,
+            role="assistant",
+            blocks=tuple(block.content() for block in blocks),
+            created_at=self.started_at,
+            unfinished=tuple(place for place, block in enumerate(blocks) if not block.ended),
+        )
+
+    @property
+    def text(self) -> str:
+        """The reply's text as it stands."""
+        request = self.request
+        if request is None:
+            return ""
+        return "".join(block.joined("text") for block in request.ordered_blocks if block.type == "text")
+
+
+@dataclass(slots=True)
+class Conversation:
+    """A tree of messages with one current path, of which `turns` are the turns from first to last."""
+
+    id: str
+    created_at: float
+    title: str = ""
+    model: str | None = None
+    system: str | None = None
+    draft: str = ""
+    queued: tuple[str, ...] = ()
+    turns: list[Turn] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSummary:
+    """One line of a list of conversations."""
+
+    id: str
+    title: str
+    updated_at: float
+    turn_count: int

@@ -1,0 +1,273 @@
+"""The only importer of the anthropic SDK and of its HTTP library.
+
+The SDK finds the credentials, builds the request and names HTTP errors; its retries are off (ours are visible) and the
+body's bytes go to our own decoder. Importing it takes about a second, so it happens in a thread, after the first paint.
+Whatever it or its HTTP library raises leaves this module as a `RequestError`; nothing above knows their classes.
+
+Keys never leave the SDK's client object: they are not logged, not stored and not part of any repr here.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from tui_chat.config import Config
+from tui_chat.errors import Failure, RequestError
+
+if TYPE_CHECKING:
+    import anthropic
+
+Progress = Callable[[str, float], None]
+_progress: contextvars.ContextVar[Progress | None] = contextvars.ContextVar("progress", default=None)
+_LOOPBACK: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What `/v1/models` says of a model; None where the server does not tell."""
+
+    id: str
+    display_name: str | None = None
+    context_window: int | None = None
+    max_output: int | None = None
+
+
+class ByteStream:
+    """An open response: its headers, and its body as decoded bytes."""
+
+    __slots__ = ("_response", "content_type", "request_id", "status")
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+        self.status: int = response.status_code
+        self.content_type: str = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self.request_id: str | None = response.headers.get("request-id")
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, any content encoding removed."""
+        iterator: AsyncIterator[bytes] = self._response.http_response.aiter_bytes()
+        return iterator
+
+
+class ApiClient:
+    """One connection pool to one server. Create it early, `preload` it after the first paint, close it at the end."""
+
+    def __init__(self, config: Config, base_url: str | None = None) -> None:
+        self._config = config
+        self._base_url = base_url or config.base_url
+        self._loading: asyncio.Task[anthropic.AsyncAnthropic] | None = None
+
+    def __repr__(self) -> str:
+        return f"ApiClient({self._config.server!r})"
+
+    def preload(self) -> None:
+        """Start importing the SDK in a thread; needs a running event loop. Later calls do nothing."""
+        if self._loading is None:
+            self._loading = asyncio.create_task(asyncio.to_thread(self._load))
+            self._loading.add_done_callback(_retrieved)
+
+    async def ready(self) -> None:
+        """Wait until the SDK is loaded, so that its import is no part of any figure; RequestError: no usable credentials."""
+        await self._client()
+
+    async def close(self) -> None:
+        """Close the pool, if it was ever opened."""
+        if self._loading is not None:
+            with contextlib.suppress(Exception, asyncio.CancelledError):  # a client that never came up has no pool
+                await (await asyncio.shield(self._loading)).close()
+
+    async def _client(self) -> "anthropic.AsyncAnthropic":
+        self.preload()
+        assert self._loading is not None  # noqa: S101 - preload has just made it
+        try:
+            return await asyncio.shield(self._loading)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - profiles fail in many ways, all of them the user's to mend
+            self._loading = None
+            raise RequestError(Failure("no_key", f"the credentials cannot be used: {error}")) from None
+
+    def _load(self) -> "anthropic.AsyncAnthropic":
+        import anthropic  # here, in a thread: a second that the first paint must not wait for
+
+        async def mark_request(request: Any) -> None:
+            request.extensions = {**request.extensions, "trace": _trace}
+
+        timeouts = self._config.timeouts
+        http_client = anthropic.DefaultAsyncHttpxClient(
+            # Environment proxies apply to loopback as well, and would break every local server.
+            mounts=dict.fromkeys(_LOOPBACK),
+            event_hooks={"request": [mark_request]},
+            # A redirect would carry the whole conversation to another host.
+            follow_redirects=False,
+            timeout=anthropic.Timeout(None, connect=timeouts.connect or None),
+        )
+        return anthropic.AsyncAnthropic(
+            api_key=self._config.placeholder_key,
+            base_url=self._base_url,
+            max_retries=0,
+            http_client=http_client,
+            timeout=anthropic.Timeout(None, connect=timeouts.connect or None),
+        )
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, parameters: Mapping[str, Any], on_connected: Callable[[float], None]
+    ) -> AsyncIterator[ByteStream]:
+        """POST /v1/messages with `stream: true`; leaving the block closes the connection unless the body was read.
+
+        Raises:
+            RequestError: anything that went wrong before, at or after the headers.
+
+        """
+        client = await self._client()
+        token = _progress.set(lambda name, at: on_connected(at) if name == "connected" else None)
+        try:
+            async with client.messages.with_streaming_response.create(**parameters, stream=True) as response:
+                yield ByteStream(response)
+        except (asyncio.CancelledError, RequestError, TimeoutError):
+            raise
+        except Exception as error:  # the SDK's, its HTTP library's and json's classes: `_failure` names each
+            failure = _failure(error, self._config)
+            if failure is None:
+                raise
+            raise RequestError(failure) from error
+        finally:
+            with contextlib.suppress(ValueError):  # closed from another context when a generator is collected
+                _progress.reset(token)
+
+    async def models(self) -> list[ModelInfo]:
+        """What GET /v1/models lists; RequestError if it cannot be had."""
+        client = await self._client()
+        try:
+            return [
+                ModelInfo(info.id, info.display_name, _count(info, "max_input_tokens"), _count(info, "max_tokens"))
+                async for info in client.models.list(timeout=10.0)
+                if isinstance(info.id, str)
+            ]
+        except Exception as error:
+            failure = _failure(error, self._config)
+            if failure is None:
+                raise
+            raise RequestError(failure) from error
+
+
+def _retrieved(task: "asyncio.Task[anthropic.AsyncAnthropic]") -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+async def _trace(name: str, _info: Mapping[str, Any]) -> None:
+    # A new connection and one from the pool have this step in common: the first byte is about to leave.
+    if name.endswith(".send_request_headers.started") and (report := _progress.get()) is not None:
+        report("connected", time.monotonic())
+
+
+def _count(info: Any, name: str) -> int | None:
+    value = getattr(info, name, None)
+    return value if isinstance(value, int) and value > 0 else None
+
+
+_BY_STATUS: Final = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+def _failure(error: Exception, config: Config) -> Failure | None:
+    """The failure that `error` is, or None if it is a bug of ours."""
+    import anthropic  # loaded already: the error came from it
+    import httpx2
+
+    if isinstance(error, anthropic.APIStatusError):
+        return _status_failure(error)
+    if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
+        return Failure("timed_out", f"no answer from {config.server} in time")
+    if isinstance(error, anthropic.APIConnectionError):
+        cause = error.__cause__
+        if isinstance(cause, httpx2.LocalProtocolError):
+            return Failure("authentication_error", "the key holds characters that no header may hold")
+        return Failure("connection", f"cannot reach {config.server}{_reason(cause)}")
+    if isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError | httpx2.WriteError | httpx2.CloseError):
+        return Failure("cut_off", "the connection closed before the reply ended")
+    if isinstance(error, httpx2.DecodingError):
+        return Failure("cut_off", "the reply's compression is broken")
+    if isinstance(error, httpx2.HTTPError | httpx2.InvalidURL | httpx2.StreamError):
+        return Failure("connection", f"the connection to {config.server} failed{_reason(error)}")
+    if isinstance(error, anthropic.AnthropicError) or (isinstance(error, TypeError) and "authentication" in str(error)):
+        return _credentials_failure(error, config)
+    return None
+
+
+def _credentials_failure(error: Exception, config: Config) -> Failure:
+    if isinstance(error, TypeError):
+        return Failure("no_key", f"no API key was found for {config.server}")
+    return Failure("no_key", f"the credentials cannot be used: {error}")
+
+
+def _status_failure(error: "anthropic.APIStatusError") -> Failure:
+    headers = error.response.headers
+    status = error.status_code
+    if 300 <= status < 400:
+        target = headers.get("location", "another address")
+        return Failure("connection", f"the server redirects to {target}, which was not followed", status)
+    body = error.body
+    message = getattr(error, "api_message", None) or _message_in(body)
+    if not message:
+        text = body if isinstance(body, str) else ""
+        message = f"HTTP {status}" if not text or "<" in text[:200] else text[:300]
+    return Failure(
+        type=str(error.type or _BY_STATUS.get(status) or ("api_error" if status >= 500 else "invalid_request_error")),
+        message=str(message),
+        status=status,
+        request_id=error.request_id,
+        retry_after=_retry_after(headers),
+        should_retry={"true": True, "false": False}.get(headers.get("x-should-retry", "").lower()),
+    )
+
+
+def _message_in(body: object) -> str | None:
+    """The message of an error body: the API's shape, OpenAI's, or `{"detail": ...}`."""
+    if not isinstance(body, Mapping):
+        return None
+    inner = body.get("error", body)
+    if isinstance(inner, Mapping):
+        inner = inner.get("message") or inner.get("detail")
+    return inner if isinstance(inner, str) else None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds from `retry-after-ms` or `retry-after` (seconds or a date); None if absent or no number."""
+    from email.utils import parsedate_to_datetime
+
+    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name)
+        if value is None:
+            continue
+        try:
+            return max(0.0, float(value) * scale)
+        except ValueError:
+            with contextlib.suppress(ValueError, TypeError):
+                return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    return None
+
+
+def _reason(error: BaseException | None) -> str:
+    """The innermost reason in words, as ': Connection refused', or ''."""
+    while error is not None and error.__context__ is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    text = (error.strerror or "") if isinstance(error, OSError) else str(error or "")
+    return f": {text.strip()}" if text.strip() else ""

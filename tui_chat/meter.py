@@ -1,0 +1,193 @@
+"""Stamps and usage to the figures a person reads: TTFT, tok/s, tokens, cost, state. Each number is defined once, here.
+
+It must not know who shows them: the status bar, a footer, JSON and the database all take them from `figures`. The clock
+is a number that the caller passes in. Values are never invented: unknown is None, and an estimate says so.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from tui_chat.conversation import Outcome, Request, Turn
+from tui_chat.prices import ANTHROPIC_HOST, PriceList
+
+State = Literal["connecting", "waiting", "thinking", "streaming", "quiet", "retrying", "stopping", "saving", "ready"]
+
+QUIET_AFTER: Final = 10.0  # seconds without content until the status says quiet
+PINGS_RECENT: Final = 10.0  # seconds within which bytes count as "pings arriving"
+RATE_WINDOW: Final = 2.0  # seconds of the rolling rate
+RATE_NEEDS: Final = 0.2  # seconds under which a rate would be noise
+CHARACTERS_PER_TOKEN: Final = 4.0  # the first guess; `Ratios` learns the real one per model
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What is known of one turn now. Seconds, tokens, tokens per second; None is unknown; `*_estimated` carries `~`."""
+
+    model: str
+    ttft: float | None = None
+    headers_after: float | None = None
+    tokens_per_second: float | None = None
+    rate_estimated: bool = False
+    input_tokens: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+    output_tokens: int | None = None
+    output_estimated: bool = False
+    duration: float | None = None
+    context_tokens: int | None = None
+    cost: float | None = None
+    cost_estimated: bool = False
+
+
+class Ratios:
+    """Characters per token, learnt per model from replies whose exact count is known."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, tuple[int, int]] = {}
+
+    def learn(self, turn: Turn) -> None:
+        """Take the exact counts of a finished turn into account (replies of 20 tokens and more, nothing hidden)."""
+        for request in turn.requests:
+            tokens = request.usage.output_tokens
+            if not request.usage_is_final or tokens is None or tokens < 20 or request.characters < tokens:
+                continue
+            characters, known = self._sums.get(request.model, (0, 0))
+            self._sums[request.model] = (characters + request.characters, known + tokens)
+
+    def characters_per_token(self, model: str) -> float:
+        """The ratio for `model`; 4 until something was learnt."""
+        characters, tokens = self._sums.get(model, (0, 0))
+        return characters / tokens if tokens else CHARACTERS_PER_TOKEN
+
+
+def rate(request: Request) -> float | None:
+    """tok/s over the generation: output tokens / (last delta - first delta); None under two deltas or 0.2 s."""
+    tokens, stamps = request.usage.output_tokens, request.stamps
+    if not request.usage_is_final or tokens is None or request.delta_count < 2:
+        return None
+    if stamps.first_delta is None or stamps.last_delta is None:
+        return None
+    seconds = stamps.last_delta - stamps.first_delta
+    return tokens / seconds if seconds >= RATE_NEEDS else None
+
+
+def figures(turn: Turn, now: float, ratios: Ratios, prices: PriceList) -> Figures:
+    """The figures of `turn`, running or ended, at `now` (monotonic seconds; ignored once it has ended)."""
+    request = turn.request
+    if request is None:
+        return Figures(turn.model, duration=(turn.ended or now) - turn.started)
+    usage = turn.usage
+    exact = request.usage_is_final
+    output = usage.output_tokens
+    if not exact:
+        output = round(sum(each.characters for each in turn.requests) / ratios.characters_per_token(request.model))
+    context = request.usage.input_tokens
+    answered = next((each for each in turn.requests if each.ttft is not None), request)
+    stamps = answered.stamps
+    return Figures(
+        model=request.model,
+        ttft=turn.ttft,
+        headers_after=None if stamps.headers is None else stamps.headers - stamps.sent,
+        tokens_per_second=rate(request),
+        input_tokens=usage.input_tokens,
+        cache_read=usage.cache_read,
+        cache_write=usage.cache_write,
+        output_tokens=output,
+        output_estimated=not exact,
+        duration=(now if turn.ended is None else turn.ended) - turn.started,
+        context_tokens=None if context is None else context + (output or 0),
+        cost=_cost(turn, ratios, prices),
+        cost_estimated=not exact,
+    )
+
+
+def _cost(turn: Turn, ratios: Ratios, prices: PriceList) -> float | None:
+    """US dollars over all requests of the turn; only Anthropic's own host has a price."""
+    if turn.server != ANTHROPIC_HOST:
+        return None
+    day = datetime.fromtimestamp(turn.started_at, UTC).date()
+    total = 0.0
+    for request in turn.requests:
+        if not request.usage.fields:
+            continue  # an attempt that failed before the server counted anything
+        output = request.usage.output_tokens
+        if not request.usage_is_final:
+            output = round(request.characters / ratios.characters_per_token(request.model))
+        cost = prices.cost(request.model, request.usage, output, day)
+        if cost is None:
+            return None
+        total += cost
+    return total
+
+
+def state(turn: Turn, now: float) -> State:
+    """The status word of a running turn."""
+    request = turn.request
+    if turn.outcome is not None:
+        return "ready"
+    if turn.retry_at is not None:
+        return "retrying"
+    if request is None:
+        return "connecting"  # the SDK is still being loaded
+    stamps = request.stamps
+    if stamps.headers is None:
+        return "connecting" if stamps.connected is None else "waiting"
+    heard = max(each for each in (stamps.headers, stamps.message_start, stamps.last_delta) if each is not None)
+    if now - heard >= QUIET_AFTER:
+        return "quiet"
+    open_block = request.blocks[max(request.blocks)] if request.blocks else None
+    if open_block is not None and open_block.type in ("thinking", "redacted_thinking"):
+        return "thinking"
+    return "waiting" if stamps.first_delta is None else "streaming"
+
+
+def quiet_for(request: Request, now: float) -> tuple[float, bool]:
+    """Seconds since the last content (or headers), and whether bytes (pings) still arrive."""
+    stamps = request.stamps
+    heard = max(
+        each for each in (stamps.headers, stamps.message_start, stamps.last_delta, stamps.sent) if each is not None
+    )
+    pings = stamps.last_bytes is not None and stamps.last_bytes > heard and now - stamps.last_bytes < PINGS_RECENT
+    return now - heard, pings
+
+
+class RollingRate:
+    """tok/s over the last two seconds, estimated from characters: what the status bar shows while a reply runs."""
+
+    def __init__(self) -> None:
+        self._window: deque[tuple[float, int]] = deque()
+        self._characters = 0
+        self._first: float | None = None
+
+    def add(self, at: float, characters: int) -> None:
+        """Count `characters` that arrived at `at` (monotonic seconds)."""
+        if self._first is None:
+            self._first = at
+        self._window.append((at, characters))
+        self._characters += characters
+        self._drop(at)
+
+    def _drop(self, now: float) -> None:
+        while self._window and self._window[0][0] < now - RATE_WINDOW:
+            self._characters -= self._window.popleft()[1]
+
+    def tokens_per_second(self, now: float, characters_per_token: float) -> float | None:
+        """The rate at `now`, or None while there is too little to say."""
+        if self._first is None or now - self._first < RATE_NEEDS:
+            return None
+        self._drop(now)
+        return self._characters / characters_per_token / min(RATE_WINDOW, now - self._first)
+
+
+def context_share(figures: Figures, window: int | None) -> float | None:
+    """The share (0 to 1) of the model's context window that the last request and its reply fill."""
+    if not window or figures.context_tokens is None:
+        return None
+    return figures.context_tokens / window
+
+
+def stopped_early(turn: Turn) -> bool:
+    """Whether the turn's count of output tokens stays an estimate for ever."""
+    return turn.outcome is not Outcome.COMPLETED and not turn.usage_is_final

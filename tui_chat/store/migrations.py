@@ -1,0 +1,189 @@
+"""The schema: a list of small named steps, each with its reason, each in one transaction.
+
+Why it exists: a database outlives the program that made it. Version n of the schema is what the first n steps make; a
+released step never changes again. Two first starts at once are safe, because the version is read again under the write
+lock. An older database is copied before it is changed; a newer one is refused. It must not know values or the event
+loop, and it needs nothing of SQLite that is younger than 3.34 (RHEL 9), so no STRICT tables and no RETURNING.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from tui_chat.errors import StoreError, StoreTooNewError
+from tui_chat.store.transactions import immediate
+
+APPLICATION_ID: Final = 0x54756943  # "TuiC": `file` and our own check tell whose database it is
+
+Migration = Callable[[sqlite3.Connection], None]
+
+
+def conversations_as_trees(connection: sqlite3.Connection) -> None:
+    """The first schema.
+
+    Messages are a tree, so that editing and regenerating add branches. A turn is apart from its messages, so that
+    several replies to one prompt can run at once. `number` is a row id that VACUUM keeps, for a full-text index.
+    JSON columns are verbatim: SQLite's integers end at 2**63 and the API's do not.
+    """
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("""
+        CREATE TABLE conversations (
+            id TEXT PRIMARY KEY NOT NULL,
+            created_at REAL NOT NULL,          -- wall clock, seconds since the epoch; so is every *_at
+            updated_at REAL NOT NULL,          -- when its latest turn began or ended
+            title TEXT NOT NULL,
+            model TEXT,
+            system TEXT,
+            draft TEXT NOT NULL,
+            queued TEXT NOT NULL,              -- JSON: list of texts
+            current_message_id TEXT REFERENCES messages (id) ON DELETE SET NULL
+        )""")
+    connection.execute("CREATE INDEX conversations_by_age ON conversations (updated_at)")
+    connection.execute("""
+        CREATE TABLE messages (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            conversation_id TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+            parent_id TEXT REFERENCES messages (id) ON DELETE CASCADE,
+            role TEXT NOT NULL,
+            blocks TEXT NOT NULL,              -- JSON: list of content blocks
+            unfinished TEXT NOT NULL,          -- JSON: positions of blocks that never saw their end
+            created_at REAL NOT NULL
+        )""")
+    connection.execute("CREATE INDEX messages_by_conversation ON messages (conversation_id)")
+    connection.execute("CREATE INDEX messages_by_parent ON messages (parent_id)")
+    connection.execute("""
+        CREATE TABLE turns (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            conversation_id TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+            prompt_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+            reply_id TEXT NOT NULL UNIQUE,     -- its message exists once the turn has ended with content
+            model TEXT NOT NULL,
+            server TEXT NOT NULL,
+            started_at REAL NOT NULL,
+            outcome TEXT,                      -- NULL while it runs
+            stop_reason TEXT,
+            error TEXT,                        -- JSON: Failure
+            usage TEXT,                        -- JSON: the sum over its requests
+            usage_is_final INTEGER NOT NULL DEFAULT 0,
+            duration REAL,                     -- seconds; so are all stamps below, since the turn started
+            closed_after REAL,
+            retry_of INTEGER NOT NULL DEFAULT 0,
+            in_context INTEGER NOT NULL,
+            started REAL NOT NULL,             -- its writer's monotonic clock, which its journal is stamped with
+            owner_pid INTEGER NOT NULL,        -- its writer: see owner.py
+            owner_started TEXT NOT NULL,
+            owner_boot TEXT NOT NULL,
+            owner_namespace TEXT NOT NULL
+        )""")
+    connection.execute("CREATE INDEX turns_by_conversation ON turns (conversation_id)")
+    connection.execute("CREATE INDEX turns_by_prompt ON turns (prompt_id)")
+    connection.execute("CREATE INDEX turns_by_start ON turns (started_at)")
+    connection.execute("CREATE INDEX turns_running ON turns (number) WHERE outcome IS NULL")
+    connection.execute("""
+        CREATE TABLE requests (
+            turn_id TEXT NOT NULL REFERENCES turns (id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            attempt INTEGER NOT NULL,
+            model TEXT NOT NULL,
+            served_model TEXT,
+            sent REAL NOT NULL,
+            connected REAL,
+            headers REAL,
+            message_start REAL,
+            first_thinking REAL,
+            first_delta REAL,
+            first_text REAL,
+            last_delta REAL,
+            message_stop REAL,
+            last_bytes REAL,
+            ended REAL,
+            usage TEXT NOT NULL,               -- JSON, verbatim; the four counts below are for statistics
+            input_tokens INTEGER,
+            cache_creation_input_tokens INTEGER,
+            cache_read_input_tokens INTEGER,
+            output_tokens INTEGER,
+            usage_is_final INTEGER NOT NULL,
+            stop_reason TEXT,
+            stop_details TEXT,                 -- JSON
+            error TEXT,                        -- JSON: Failure
+            request_id TEXT,
+            message_id TEXT,                   -- the API's
+            delta_count INTEGER NOT NULL,
+            characters INTEGER NOT NULL,
+            pings INTEGER NOT NULL,
+            blocks TEXT,                       -- JSON; NULL: they are the turn's reply
+            unfinished TEXT,
+            PRIMARY KEY (turn_id, position)
+        )""")
+    connection.execute("""
+        CREATE TABLE journal (
+            position INTEGER PRIMARY KEY,
+            turn_id TEXT NOT NULL REFERENCES turns (id) ON DELETE CASCADE,
+            event TEXT NOT NULL,               -- JSON: events.to_json
+            deltas INTEGER NOT NULL            -- how many the event was joined from
+        )""")
+    connection.execute("CREATE INDEX journal_by_turn ON journal (turn_id)")
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (conversations_as_trees,)
+
+
+def check(connection: sqlite3.Connection, path: Path | None, migrations: Sequence[Migration] = MIGRATIONS) -> int:
+    """The schema's version. Raises StoreTooNewError for a newer one, StoreError for another program's database."""
+    application = _pragma(connection, "application_id")
+    version = _pragma(connection, "user_version")
+    if application != APPLICATION_ID:
+        is_empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if application or version or not is_empty:
+            raise StoreError(f"the database {path} belongs to another program", "choose another path")
+    if version > len(migrations):
+        raise StoreTooNewError(
+            f"the database {path} was written by a newer version (schema {version}, this one knows {len(migrations)})",
+            "update tui-chat, or choose another path; the file was not touched",
+        )
+    return version
+
+
+def migrate(connection: sqlite3.Connection, path: Path | None, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring the schema up to date, one step and one transaction after the other. `path` is None in memory."""
+    saved = path is None
+    while check(connection, path, migrations) < len(migrations):
+        with immediate(connection):
+            version = check(connection, path, migrations)
+            if version == len(migrations):  # another process was faster
+                return
+            if path is not None and version > 0 and not saved:
+                _back_up(path, version)
+                saved = True
+            migrations[version](connection)
+            connection.execute(f"PRAGMA user_version = {version + 1}")
+
+
+def backup_path(path: Path, version: int) -> Path:
+    """Where the copy of a database of schema `version` is kept."""
+    return path.with_name(f"{path.name}.v{version}.backup")
+
+
+def _back_up(path: Path, version: int) -> None:
+    """Copy the committed state with SQLite's own backup, while the write lock keeps it from changing."""
+    partial = path.with_name(f"{path.name}.v{version}.partial")
+    partial.unlink(missing_ok=True)
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        with (
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(partial)) as copy,
+        ):
+            source.backup(copy)
+        partial.replace(backup_path(path, version))
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])

@@ -1,0 +1,234 @@
+"""Values to rows and back; pure.
+
+Why it exists: what comes from outside holds lone surrogates, NULs and integers beyond 2**63, and SQLite takes none of
+these well. Here, at the edge, JSON stays JSON, surrogates become U+FFFD and stamps become seconds since the turn
+started. It must not know connections or transactions.
+"""
+
+import dataclasses
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final
+
+from tui_chat.conversation import (
+    Block,
+    ContentBlock,
+    Conversation,
+    Message,
+    Outcome,
+    Request,
+    Role,
+    Stamps,
+    Turn,
+    Usage,
+)
+from tui_chat.errors import Failure, StoreError
+from tui_chat.store.owner import Owner
+from tui_chat.text import storable
+
+Row = sqlite3.Row
+
+STAMPS: Final = tuple(field.name for field in dataclasses.fields(Stamps))
+COUNTS: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+
+
+def to_json(value: object) -> str:
+    """`value` as JSON text that SQLite can hold; StoreError if it is nested too deeply, or no JSON."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=dict)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StoreError(f"a part of the turn cannot be stored ({error})", "please report it") from error
+    return storable(text)  # over the whole text: quietly reaches every key and value, however deep
+
+
+def plain(value: object) -> str | None:
+    """Text for a column; what should have been text but came as something else is kept as its JSON."""
+    if value is None:
+        return None
+    return storable(value) if isinstance(value, str) else to_json(value)
+
+
+def conversation_row(conversation: Conversation) -> dict[str, Any]:
+    """What `save_conversation` keeps; `updated_at` counts for a new row only."""
+    return {
+        "id": conversation.id,
+        "created_at": conversation.created_at,
+        "updated_at": conversation.created_at,
+        "title": storable(conversation.title),
+        "model": plain(conversation.model),
+        "system": plain(conversation.system),
+        "draft": storable(conversation.draft),
+        "queued": to_json(conversation.queued),
+    }
+
+
+def conversation_from(row: Row, turns: list[Turn]) -> Conversation:
+    """The conversation of a row, with the turns of its current path."""
+    return Conversation(
+        id=row["id"],
+        created_at=row["created_at"],
+        title=row["title"],
+        model=row["model"],
+        system=row["system"],
+        draft=row["draft"],
+        queued=tuple(json.loads(row["queued"])),
+        turns=turns,
+    )
+
+
+def message_row(conversation_id: str, message: Message) -> dict[str, Any]:
+    """A message of a conversation."""
+    return {
+        "id": message.id,
+        "conversation_id": conversation_id,
+        "parent_id": message.parent_id,
+        "role": message.role,
+        "blocks": to_json(message.blocks),
+        "unfinished": to_json(message.unfinished),
+        "created_at": message.created_at,
+    }
+
+
+def message_from(row: Row) -> Message:
+    """The message of a row."""
+    role: Role = "assistant" if row["role"] == "assistant" else "user"
+    blocks = tuple(json.loads(row["blocks"]))
+    return Message(row["id"], row["parent_id"], role, blocks, row["created_at"], tuple(json.loads(row["unfinished"])))
+
+
+def running_row(turn: Turn, owner: Owner) -> dict[str, Any]:
+    """A turn as it begins, owned by the process that writes it."""
+    return {
+        "id": turn.id,
+        "conversation_id": turn.conversation_id,
+        "prompt_id": turn.prompt.id,
+        "reply_id": turn.reply_id,
+        "model": storable(turn.model),
+        "server": storable(turn.server),
+        "started_at": turn.started_at,
+        "in_context": turn.in_context,
+        "started": turn.started,
+        "owner_pid": owner.pid,
+        "owner_started": owner.started,
+        "owner_boot": owner.boot,
+        "owner_namespace": owner.namespace,
+    }
+
+
+def ended_row(turn: Turn) -> dict[str, Any]:
+    """What the end of a turn adds to its row."""
+    return {
+        "id": turn.id,
+        "outcome": turn.outcome,
+        "stop_reason": plain(turn.stop_reason),
+        "error": _failure_json(turn.error),
+        "usage": to_json(turn.usage.fields),
+        "usage_is_final": turn.usage_is_final,
+        "duration": _since(turn, turn.ended),
+        "closed_after": turn.closed_after,
+        "retry_of": turn.retry_of,
+        "in_context": turn.in_context,
+    }
+
+
+def request_rows(turn: Turn) -> list[dict[str, Any]]:
+    """The requests of a turn. The latest one's blocks are the turn's reply; an earlier one's are kept with it."""
+    return [_request_row(turn, position, request) for position, request in enumerate(turn.requests)]
+
+
+def _request_row(turn: Turn, position: int, request: Request) -> dict[str, Any]:
+    blocks = request.ordered_blocks
+    apart = bool(blocks) and request is not turn.request
+    return {
+        "turn_id": turn.id,
+        "position": position,
+        "attempt": request.attempt,
+        "model": storable(request.model),
+        "served_model": plain(request.served_model),
+        **{name: _since(turn, getattr(request.stamps, name)) for name in STAMPS},
+        "usage": to_json(request.usage.fields),
+        **{name: request.usage.count(name) for name in COUNTS},
+        "usage_is_final": request.usage_is_final,
+        "stop_reason": plain(request.stop_reason),
+        "stop_details": None if request.stop_details is None else to_json(request.stop_details),
+        "error": _failure_json(request.error),
+        "request_id": plain(request.request_id),
+        "message_id": plain(request.message_id),
+        "delta_count": request.delta_count,
+        "characters": request.characters,
+        "pings": request.pings,
+        "blocks": to_json([block.content() for block in blocks]) if apart else None,
+        "unfinished": to_json([at for at, block in enumerate(blocks) if not block.ended]) if apart else None,
+    }
+
+
+def turn_from(row: Row, prompt: Message, requests: Sequence[Row], reply: Message | None) -> Turn:
+    """The turn of a row; its clock starts at 0.0, and each block is whole: its `start` is its content."""
+    turn = Turn(
+        id=row["id"],
+        conversation_id=row["conversation_id"],
+        prompt=prompt,
+        reply_id=row["reply_id"],
+        model=row["model"],
+        server=row["server"],
+        started_at=row["started_at"],
+        started=0.0,
+        requests=[_request_from(each) for each in requests],
+        outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
+        stop_reason=row["stop_reason"],
+        error=_failure_from(row["error"]),
+        usage_is_final=bool(row["usage_is_final"]),
+        ended=row["duration"],
+        closed_after=row["closed_after"],
+        in_context=bool(row["in_context"]),
+        retry_of=row["retry_of"],
+    )
+    if turn.request is not None and reply is not None:
+        turn.request.blocks = _blocks(reply.blocks, reply.unfinished)
+    return turn
+
+
+def _request_from(row: Row) -> Request:
+    return Request(
+        model=row["model"],
+        attempt=row["attempt"],
+        stamps=Stamps(**{name: row[name] for name in STAMPS}),
+        blocks=_blocks(json.loads(row["blocks"]), json.loads(row["unfinished"])) if row["blocks"] else {},
+        usage=Usage(json.loads(row["usage"])),
+        usage_is_final=bool(row["usage_is_final"]),
+        stop_reason=row["stop_reason"],
+        stop_details=None if row["stop_details"] is None else json.loads(row["stop_details"]),
+        request_id=row["request_id"],
+        message_id=row["message_id"],
+        served_model=row["served_model"],
+        error=_failure_from(row["error"]),
+        delta_count=row["delta_count"],
+        characters=row["characters"],
+        pings=row["pings"],
+    )
+
+
+def on_own_clock(turn: Turn) -> None:
+    """Turn the stamps of a turn that was folded from its journal into seconds since it started."""
+    for request in turn.requests:
+        for name in STAMPS:
+            setattr(request.stamps, name, _since(turn, getattr(request.stamps, name)))
+    turn.ended, turn.retry_at = _since(turn, turn.ended), _since(turn, turn.retry_at)
+    turn.started = 0.0
+
+
+def _since(turn: Turn, stamp: float | None) -> float | None:
+    return None if stamp is None else stamp - turn.started
+
+
+def _blocks(contents: Sequence[ContentBlock], unfinished: Sequence[int]) -> dict[int, Block]:
+    return {at: Block(at, content, ended=at not in unfinished) for at, content in enumerate(contents)}
+
+
+def _failure_json(failure: Failure | None) -> str | None:
+    return None if failure is None else to_json(dataclasses.asdict(failure))
+
+
+def _failure_from(text: str | None) -> Failure | None:
+    return None if text is None else Failure(**json.loads(text))

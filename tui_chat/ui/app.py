@@ -1,0 +1,331 @@
+"""The application: one runtime, one chat screen, the palette, and an exit that restores the terminal and loses nothing.
+
+First paint comes before everything slow: the screen is composed from Textual alone; store, demo server and SDK are opened once
+it has been painted. Whatever goes wrong ends in one sentence on the terminal and a traceback, without locals, in the log.
+"""
+
+import gc
+import logging
+import sys
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from tui_chat.config import Config
+from tui_chat.errors import StoreError, TuiChatError
+from tui_chat.runtime import Runtime, read_state, write_state
+from tui_chat.text import sanitise_line
+from tui_chat.ui.commands import COMMANDS
+from tui_chat.ui.driver import driver_class
+from tui_chat.ui.screens.chat import ChatScreen
+
+_log = logging.getLogger(__name__)
+
+SCHEMES = frozenset({"http", "https", "mailto"})
+
+
+class TuiChatApp(App[int]):
+    """See the module. `prompt` is sent at once; `resume` is an id prefix, `continue_last` the last conversation."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "tui-chat"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True),
+    ]
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        prompt: str | None = None,
+        resume: str | None = None,
+        continue_last: bool = False,
+        store_conversations: bool = True,
+    ) -> None:
+        super().__init__(driver_class=driver_class(config.escape_wait_ms))
+        self.config = config
+        self.runtime = Runtime(config, store_conversations=store_conversations)
+        self.failure: str | None = None
+        self._prompt, self._resume, self._continue_last = prompt, resume, continue_last
+        self._prompts: list[str] = []
+        self._quitting = False
+        self._state_dir: Path | None = config.data_dir if store_conversations else None
+
+    # Start ---------------------------------------------------------------------------------------------------------
+
+    def get_default_screen(self) -> Screen[None]:
+        """The chat is the screen."""
+        return ChatScreen()
+
+    def on_mount(self) -> None:
+        """Choose the theme, then open what is slow after the first paint."""
+        remembered = read_state(self._state_dir).get("theme") if self._state_dir else None
+        for theme in (remembered, self.config.theme):
+            if theme in self.available_themes:
+                self.theme = str(theme)
+                break
+        self.theme_changed_signal.subscribe(self, self._remember_theme)
+        if self.config.keys:
+            self.set_keymap(dict(self.config.keys))
+        self.call_after_refresh(self._open)
+
+    def _open(self) -> None:
+        self.run_worker(self._open_runtime(), group="open", exit_on_error=False)
+
+    async def _open_runtime(self) -> None:
+        chat = self.chat
+        try:
+            await self.runtime.open()
+            if self._resume or self._continue_last:
+                session = await self.runtime.resume(self._resume)
+            else:
+                session = await self.runtime.new_session()
+            self._prompts = await self.runtime.store.recent_prompts()
+        except TuiChatError as error:
+            self.failure = error.sentence
+            self.exit(1)
+            return
+        chat.composer.set_history(self._prompts)
+        chat.attach(session)
+        for notice in self.runtime.notices:
+            self.notify(sanitise_line(notice), severity="warning", timeout=15, markup=False)
+        if self._prompt:
+            chat.submitted(chat.composer.Submitted(self._prompt))
+        # What start-up made stays for ever: later collections need not look at it.
+        gc.collect()
+        gc.freeze()
+        await self.runtime.refresh_catalog()
+        chat.refresh_status()
+
+    @property
+    def chat(self) -> ChatScreen:
+        """The chat screen in front, also behind a dialog."""
+        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, ChatScreen))
+
+    def remember_prompt(self, text: str) -> None:
+        """Add a prompt to the history that Up walks through."""
+        if not self._prompts or self._prompts[-1] != text:
+            self._prompts.append(text)
+        self.chat.composer.set_history(self._prompts)
+
+    def set_terminal_title(self, text: str) -> None:
+        """Show `text` as the terminal's title, where the driver can."""
+        set_title = getattr(self._driver, "set_title", None)
+        if set_title is not None:
+            set_title(text)
+
+    def _remember_theme(self, theme: Any) -> None:
+        if self._state_dir is not None:
+            write_state(self._state_dir, theme=theme.name)
+
+    # Commands ------------------------------------------------------------------------------------------------------
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Every command of the table, in the palette."""
+        chat = self.chat
+        for command in COMMANDS:
+            title = f"{command.title}  {command.key}" if command.key else command.title
+
+            def run(command: Any = command) -> None:
+                chat.run_command(command, "")
+
+            yield SystemCommand(title, command.help.capitalize(), run)
+
+    async def action_new_chat(self) -> None:
+        """Leave the conversation, saved, and start an empty one."""
+        await self._replace_session(None)
+
+    async def open_conversation(self, conversation_id: str) -> None:
+        """Leave the conversation, saved, and open another."""
+        await self._replace_session(conversation_id)
+
+    async def _replace_session(self, conversation_id: str | None) -> None:
+        chat = self.chat
+        if chat.session is None:
+            return
+        await chat.save_draft()
+        await chat.session.close()
+        try:
+            session = await (self.runtime.resume(conversation_id) if conversation_id else self.runtime.new_session())
+        except TuiChatError as error:
+            self.notify(sanitise_line(error.sentence), severity="error", markup=False)
+            return
+        chat.start_over()
+        chat.attach(session)
+
+    async def action_model(self, argument: str = "") -> None:
+        """Choose the model of the next request: from the server's list, or any name."""
+        chat = self.chat
+        if chat.session is None:
+            return
+        if not argument:
+            from tui_chat.ui.screens.dialogs import PickScreen  # dialogs are not needed for the first paint
+
+            entries = [(info.id, info.display_name or "") for info in self.runtime.catalog]
+            self.push_screen(
+                PickScreen("Model", entries, free_text=True, current=chat.session.model), self._model_chosen
+            )
+            return
+        await self._set_model(argument)
+
+    def _model_chosen(self, model: str | None) -> None:
+        if model:
+            self.run_worker(self._set_model(model))
+
+    async def _set_model(self, model: str) -> None:
+        session = self.chat.session
+        if session is None:
+            return
+        session.conversation.model = model
+        await self._saved(session.save())
+        self.chat.refresh_status()
+
+    async def action_system(self, argument: str = "") -> None:
+        """Change the system prompt of this conversation."""
+        session = self.chat.session
+        if session is None:
+            return
+        if not argument:
+            from tui_chat.ui.screens.dialogs import SystemPromptScreen  # as above
+
+            self.push_screen(SystemPromptScreen(session.system or ""), self._system_written)
+            return
+        self._system_written(argument)
+
+    def _system_written(self, text: str | None) -> None:
+        session = self.chat.session
+        if text is None or session is None:
+            return
+        session.conversation.system = text.strip() or None
+        self.run_worker(self._saved(session.save()))
+        self.notify(
+            "the system prompt holds from the next request on" if text.strip() else "no system prompt", markup=False
+        )
+
+    async def _saved(self, saving: Any) -> None:
+        try:
+            await saving
+        except StoreError as error:
+            self.notify(sanitise_line(error.sentence), severity="warning", markup=False)
+
+    def action_theme(self, argument: str = "") -> None:
+        """Choose the colours; the choice is remembered."""
+        if argument in self.available_themes:
+            self.theme = argument
+        elif argument:
+            self.notify(f"there is no theme {sanitise_line(argument)!r}", severity="warning", markup=False)
+        else:
+            from tui_chat.ui.screens.dialogs import PickScreen  # as above
+
+            before = self.theme
+            entries = [
+                (name, "dark" if theme.dark else "light") for name, theme in sorted(self.available_themes.items())
+            ]
+
+            def preview(name: str) -> None:
+                self.theme = name
+
+            self.push_screen(
+                PickScreen("Theme", entries, current=before, on_highlight=preview), lambda name: preview(name or before)
+            )
+
+    async def action_resume(self, argument: str = "") -> None:
+        """Open an earlier conversation."""
+        if self.chat.session is None:
+            return
+        entries = [
+            (each.id, sanitise_line(each.title) or "untitled", wording_age(each.updated_at), each.turn_count)
+            for each in await self.runtime.store.recent(200)
+        ]
+        wanted = argument.lower()
+        fitting = [each for each in entries if each[0].startswith(wanted) or wanted in each[1].lower()]
+        if argument and len(fitting) == 1:
+            await self.open_conversation(fitting[0][0])
+            return
+        from tui_chat.ui.screens.dialogs import PickScreen  # as above
+
+        rows = [
+            (id_, f"{title}  {age} · {count} turn{'s' if count != 1 else ''}")
+            for id_, title, age, count in fitting or entries
+        ]
+        self.push_screen(
+            PickScreen("Resume", rows, show_key=False, current=self.chat.session.conversation.id), self._resume_chosen
+        )
+
+    def _resume_chosen(self, conversation_id: str | None) -> None:
+        if conversation_id:
+            self.run_worker(self.open_conversation(conversation_id))
+
+    def action_help(self) -> None:
+        """Show all keys and words."""
+        from tui_chat.ui.screens.dialogs import HelpScreen  # as above
+
+        self.push_screen(HelpScreen())
+
+    def open_url(self, url: str, *, new_tab: bool = True) -> None:
+        """Open a link of the web or mail, and nothing else: replies are not to be trusted with other schemes."""
+        if urlsplit(url).scheme.lower() in SCHEMES:
+            super().open_url(url, new_tab=new_tab)
+        else:
+            self.notify(f"not opened: {sanitise_line(url)[:200]}", severity="warning", markup=False)
+
+    # The end -------------------------------------------------------------------------------------------------------
+
+    async def action_quit(self) -> None:
+        """Stop and save what runs, keep the draft, leave. Asks nothing."""
+        if self._quitting:
+            return
+        self._quitting = True
+        chat = self.chat
+        if chat.session is not None:
+            await chat.session.close()
+        await chat.save_draft()
+        signal_number = getattr(self._driver, "ended_by", None)
+        self.exit(128 + int(signal_number) if signal_number else 0)
+
+    async def on_unmount(self) -> None:
+        """Close what is open."""
+        await self.runtime.close()
+
+    def _fatal_error(self) -> None:
+        """In place of Textual's traceback with locals, which may hold keys and conversations: the log, without locals."""
+        kind, error, _ = sys.exc_info()
+        _log.critical("crashed\n%s", "".join(traceback.format_exception(error)) if error else "")
+        self.failure = f"tui-chat crashed ({kind.__name__ if kind else 'unknown'}); {_log_hint(self.config)}"
+        self._close_messages_no_wait()
+
+
+def wording_age(updated_at: float) -> str:
+    """How long ago, in words."""
+    import time
+
+    seconds = max(0.0, time.time() - updated_at)
+    for limit, size, name in ((3600, 60, "min"), (86400, 3600, "h"), (86400 * 60, 86400, "d")):
+        if seconds < limit:
+            return f"{seconds / size:.0f} {name} ago"
+    return time.strftime("%Y-%m-%d", time.localtime(updated_at))
+
+
+def _log_hint(config: Config) -> str:
+    return f"the log file has the details: {config.data_dir / 'tui-chat.log'}"
+
+
+def run(
+    config: Config, *, prompt: str | None, resume: str | None, continue_last: bool, store_conversations: bool
+) -> int:
+    """Run the full-screen program; returns its exit code."""
+    app = TuiChatApp(
+        config, prompt=prompt, resume=resume, continue_last=continue_last, store_conversations=store_conversations
+    )
+    code = app.run()
+    if app.failure is not None:
+        sys.stderr.write(f"tui-chat: {sanitise_line(app.failure)}\n")
+        return 1
+    return int(code or 0)

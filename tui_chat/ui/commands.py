@@ -1,0 +1,61 @@
+"""Every command once: its slash name, its palette title, its help and its key. Palette, `/` completion and help read this.
+
+`action` is the name of an action of the chat screen; a command that takes an argument passes it on.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing the user can ask for. `argument` names what may follow the slash name, '' for nothing."""
+
+    name: str
+    title: str
+    help: str
+    action: str
+    argument: str = ""
+    key: str = ""
+    slash: bool = True
+
+
+COMMANDS: Final = (
+    Command("new", "New chat", "start an empty conversation", "new_chat", key="Ctrl+N"),
+    Command("resume", "Resume", "open an earlier conversation", "resume", "id or title"),
+    Command("model", "Model", "choose the model of the next request", "model", "name"),
+    Command("system", "System prompt", "change what the model is told before the conversation", "system", "text"),
+    Command("theme", "Theme", "choose the colours", "theme", "name"),
+    Command("copy", "Copy reply", "copy the last reply as markdown", "copy_reply"),
+    Command("stop", "Stop", "stop the running reply", "stop", key="Esc", slash=False),
+    Command("again", "Send again", "send the last prompt again after a stop or a failure", "send_again", slash=False),
+    Command(
+        "context",
+        "In or out of context",
+        "take the last stopped reply in or leave it out",
+        "toggle_context",
+        slash=False,
+    ),
+    Command("help", "Keys and words", "all keys, all commands, what the numbers mean", "help", key="F1"),
+    Command("quit", "Quit", "save everything and leave", "quit", key="Ctrl+Q"),
+)
+SLASH: Final = {command.name: command for command in COMMANDS if command.slash}
+
+
+def completions(text: str) -> list[Command]:
+    """The slash commands that `text` may become: only while its first word is being typed."""
+    if not text.startswith("/") or any(character.isspace() for character in text):
+        return []
+    return [command for name, command in SLASH.items() if name.startswith(text[1:].lower())]
+
+
+def parse(text: str) -> tuple[Command, str] | None:
+    """The command and argument that `text` is, or None if it is a prompt (unknown names are prompts: `/etc/hosts`)."""
+    if not text.startswith("/"):
+        return None
+    name, _, argument = text[1:].partition(" ")
+    command = SLASH.get(name.strip().lower())
+    if command is None or "\n" in text.strip():
+        return None
+    argument = argument.strip()
+    return None if argument and not command.argument else (command, argument)

@@ -1,0 +1,18 @@
+"""Markdown to lines of the screen, while it arrives.
+
+Why it exists: a reply grows token by token, and the cost of a token must not grow with the reply. No widget in here:
+`LiveDocument` takes deltas and offers lines (`document.py` tells how), widgets show them.
+
+```text
+source -> document -> blocks (structure, line by line) -> render (places, spacing) -> lines
+                        scan: what a line can be            segments, inline: text -> styled runs
+                                                            layout: wrapping; code; table
+```
+"""
+
+from tui_chat.ui.markdown.code import CodeBlock
+from tui_chat.ui.markdown.document import LiveDocument, render
+from tui_chat.ui.markdown.layout import LineInfo
+from tui_chat.ui.markdown.theme import MarkdownTheme
+
+__all__ = ["CodeBlock", "LineInfo", "LiveDocument", "MarkdownTheme", "render"]

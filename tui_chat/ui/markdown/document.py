@@ -1,0 +1,263 @@
+"""One growing reply: text in, lines out.
+
+This is the heart of the screen, and its promise is twofold. **However the text is cut into deltas and however often
+`update` is called in between, the finished lines are those of `render(source)`.** And **the cost of a token does not
+grow with the reply.**
+
+Both follow from one shape. Whole lines go through the block parser into the renderer, once; what closes is never
+touched again. Only the end is provisional: the unfinished line and the open leaf. To show it, parser and renderer are
+forked (a copy of the open containers and of one line's worth of layout), the unfinished line is given to the forks as
+if it were complete, and the forks are finished into lines of their own. So what is shown is what the text so far means,
+the real parser never sees a line before it is whole, and no decision can depend on where a delta ended.
+
+A paragraph may be one line of 100 kB. A line longer than `LONG` characters is therefore taken in parts once its
+beginning has decided what it is; the parts are cut at spaces, again by the text alone.
+
+What waits a moment before it is shown: a line that so far is only marker characters (a dash may become an item, a
+rule or an underline; backticks a fence). What it must not know: widgets, frames, the network.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final, overload
+
+from textual.strip import Strip
+
+from tui_chat.text import LineEndings, sanitise
+from tui_chat.ui.markdown.blocks import BlockParser
+from tui_chat.ui.markdown.code import CodeBlock
+from tui_chat.ui.markdown.inline import InlineRenderer, markdown
+from tui_chat.ui.markdown.layout import JOINERS, LineInfo, Lines
+from tui_chat.ui.markdown.render import Renderer
+from tui_chat.ui.markdown.theme import MarkdownTheme
+
+LONG: Final = 160  # a longer line of a paragraph is taken in parts
+VERY_LONG: Final = 2_000  # ... of anything else that takes text verbatim; also how much of a line is shown early
+
+_SPARE: Final = 32  # a word cut by force is cut between two characters that do not join
+
+# The beginning of a line that does not yet say what it will be.
+_UNDECIDED: Final = re.compile(
+    r"[\s>]*(?:(?:[-+*]|\d{1,9}[.)])\s+)*"
+    r"(?:[-+*=_~`#|:\s]*|\d{1,9}[.)]?|\[[ xX]?\]?|(?:`{3,}|~{3,})[^`\n]*)\s*"
+)
+_UNDECIDED_IN_FENCE: Final = re.compile(r"[\s>]*[`~]*\s*")
+
+
+class LiveDocument:
+    """A reply of markdown that grows: `write` deltas, `update` once a frame, read `line`s.
+
+    `width` is in cells (at least 8 is sensible). With `breaks`, newlines inside a paragraph are kept, as for text that
+    a person typed.
+    """
+
+    def __init__(self, width: int, theme: MarkdownTheme, *, breaks: bool = False) -> None:
+        self._raw: list[str] = []
+        self._endings = LineEndings()
+        self._unread: list[str] = []
+        self._inline = InlineRenderer(theme, breaks=breaks)
+        self._renderer = Renderer(width, theme, self._inline)
+        self._parser = BlockParser(self._renderer, markdown())
+        self._line = ""  # the unfinished line, or what of it no part has taken
+        self._started = False  # the unfinished line is being taken in parts
+        self._refused = 0  # how much of the unfinished line was looked at and could not be taken yet
+        self._tail = Lines.empty()
+        self._finished = False
+        self._closed = False
+
+    @property
+    def source(self) -> str:
+        """The text as it was written."""
+        if len(self._raw) > 1:
+            self._raw = ["".join(self._raw)]
+        return self._raw[0] if self._raw else ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether `finish` was called."""
+        return self._finished
+
+    def write(self, delta: str) -> None:
+        """Add to the end of the source. Raises ValueError after `finish`."""
+        if self._finished:
+            raise ValueError("the document is finished")
+        self._raw.append(delta)
+        self._unread.append(delta)
+
+    def finish(self) -> None:
+        """The source is complete; the next `update` shows it in its final form. May be called again."""
+        self._finished = True
+
+    def update(self) -> int:
+        """Read what was written since the last call. Returns the first line that may have changed (or the count)."""
+        if self._closed or not (self._unread or self._finished):
+            return self.line_count
+        before = self._tail
+        lines = self._renderer.lines
+        lines.lowest = len(lines)
+        text = self._endings.write("".join(self._unread))
+        self._unread.clear()
+        if self._finished:
+            text += self._endings.finish()
+        self._read(text)
+        if self._finished:
+            if self._line or self._started:
+                self._end_line()
+            self._parser.finish()
+            self._tail = Lines.empty(len(lines))
+            self._closed = True
+        else:
+            self._tail = self._preview()
+        if lines.lowest < before.base:
+            return lines.lowest
+        first = before.base
+        count = self.line_count
+        for strip in before.strips:
+            if first >= count:
+                break
+            now = self.line(first)
+            if now is not strip and now != strip:
+                break
+            first += 1
+        return min(first, self._tail.base) if self._tail.base < before.base else first
+
+    @property
+    def line_count(self) -> int:
+        """How many lines there are to show."""
+        return len(self._tail)
+
+    def line(self, index: int) -> Strip:
+        """One line, from 0. Raises IndexError outside."""
+        tail = self._tail
+        if not 0 <= index < len(tail):
+            raise IndexError(index)
+        return self._renderer.lines.strips[index] if index < tail.base else tail.strips[index - tail.base]
+
+    def info(self, index: int) -> LineInfo:
+        """Where a line comes from. Raises IndexError outside."""
+        tail = self._tail
+        if not 0 <= index < len(tail):
+            raise IndexError(index)
+        return self._renderer.lines.infos[index] if index < tail.base else tail.infos[index - tail.base]
+
+    @property
+    def lines(self) -> Sequence[Strip]:
+        """All lines, as a view that costs nothing to make."""
+        return _View(self)
+
+    @property
+    def code_blocks(self) -> Sequence[CodeBlock]:
+        """The code blocks so far, the open one included (without its unfinished line)."""
+        return self._renderer.code_blocks
+
+    # Reading
+
+    def _read(self, text: str) -> None:
+        start = 0
+        while (end := text.find("\n", start)) >= 0:
+            self._line += text[start:end]
+            self._end_line()
+            start = end + 1
+        if start < len(text):
+            self._line += text[start:]
+            self._take_parts()
+
+    def _end_line(self) -> None:
+        """The unfinished line is complete."""
+        self._take_parts()
+        if self._started:
+            if self._line:
+                self._parser.more(sanitise(self._line))
+            self._parser.end()
+        else:
+            self._parser.line(sanitise(self._line))
+        self._line = ""
+        self._started = False
+        self._refused = 0
+        self._renderer.source_line += 1
+
+    def _take_parts(self) -> None:
+        """Take the beginning of a long line, at places that the text alone decides."""
+        line = self._line
+        if not self._started:
+            for length in (LONG, VERY_LONG):
+                if len(line) > length and self._refused < length:
+                    if self._start(sanitise(line[:length]), verbatim=length == VERY_LONG):
+                        self._started = True
+                        line = line[length:]
+                        break
+                    self._refused = length
+        if self._started:
+            end = line.rfind(" ") + 1
+            if end:
+                self._parser.more(sanitise(line[:end]))
+                line = line[end:]
+            while len(line) > VERY_LONG + _SPARE:
+                end = VERY_LONG
+                while end < VERY_LONG + _SPARE and (line[end] in JOINERS or line[end - 1] in JOINERS):
+                    end += 1
+                self._parser.more(sanitise(line[:end]))
+                line = line[end:]
+        self._line = line
+
+    def _start(self, text: str, *, verbatim: bool) -> bool:
+        """Begin a long line with `text`, if that is enough to know what it is."""
+        trial = self._parser.fork(self._renderer.fork())
+        trial.start(text) if verbatim else trial.line(text)
+        if not (trial.in_open_text or (verbatim and trial.in_code)):
+            return False
+        if not verbatim and not _has_words(text):
+            return False
+        self._parser.start(text)
+        return True
+
+    def _preview(self) -> Lines:
+        """What the end of the text looks like for now."""
+        renderer = self._renderer.fork()
+        parser = self._parser.fork(renderer)
+        line = self._line[:VERY_LONG]
+        if self._started:
+            parser.more(sanitise(line))
+            parser.end()
+        elif line:
+            undecided = _UNDECIDED_IN_FENCE if parser.in_fence else _UNDECIDED
+            if undecided.fullmatch(line) is None:
+                parser.line(sanitise(line))
+        parser.finish()
+        return renderer.lines
+
+
+def _has_words(text: str) -> bool:
+    return _UNDECIDED.fullmatch(text) is None
+
+
+class _View(Sequence[Strip]):
+    __slots__ = ("_document",)
+
+    def __init__(self, document: LiveDocument) -> None:
+        self._document = document
+
+    def __len__(self) -> int:
+        return self._document.line_count
+
+    @overload
+    def __getitem__(self, index: int) -> Strip: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Strip]: ...
+    def __getitem__(self, index: int | slice) -> Strip | list[Strip]:
+        if isinstance(index, slice):
+            return [self._document.line(at) for at in range(*index.indices(len(self)))]
+        return self._document.line(index + len(self) if index < 0 else index)
+
+    def __iter__(self) -> Iterator[Strip]:
+        for index in range(len(self)):
+            yield self._document.line(index)
+
+
+def render(source: str, width: int, theme: MarkdownTheme, *, breaks: bool = False) -> list[Strip]:
+    """The lines of a complete text: those of a LiveDocument it was written to at once."""
+    document = LiveDocument(width, theme, breaks=breaks)
+    document.write(source)
+    document.finish()
+    document.update()
+    return list(document.lines)

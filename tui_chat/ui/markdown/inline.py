@@ -1,0 +1,144 @@
+"""Inline markup to styled text, by markdown-it.
+
+Why it exists: block structure is ours because it must be incremental; inline markup is markdown-it's, fed in bounded
+segments. Its tokens become runs: text with a style, hard breaks as newlines.
+What it must not know: widths, blocks, where the text stands.
+
+Whatever comes out goes through the sanitiser once more: entities (`&#x202e;`) and percent-encoded links can make
+characters that were not in the source. HTML is text. Only http, https and mailto become links that can be followed;
+images are never fetched, their text and address are shown.
+"""
+
+import re
+from functools import cache
+from typing import Final
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+from rich.style import Style
+
+from tui_chat.text import sanitise_line
+from tui_chat.ui.markdown.theme import MarkdownTheme
+
+Runs = list[tuple[str, Style]]
+
+# Text without any of these is shown as it is.
+_MARKUP: Final = re.compile(r"[\\`*_~\[\]<&$@\n]|://|//|mailto:|www\.", re.IGNORECASE)
+_FORMULA: Final = re.compile(
+    r"\$\$[^$]+\$\$|\$(?![\s$])(?:[^$\\\n]|\\.)*?(?<!\s)\$(?!\d)|\\\((?!\\\)).+?\\\)|\\\[(?!\\\]).+?\\\]", re.DOTALL
+)
+_FOOTNOTE: Final = re.compile(r"(\[\^[^\]\s]{1,80}\]:?)")
+_FOLLOWED: Final = re.compile(r"https?://|mailto:", re.IGNORECASE)
+
+
+def _formula(state: StateInline, silent: bool) -> bool:
+    """A formula is shown as written: its underscores and backslashes are no markup."""
+    if state.src[state.pos] not in "$\\":
+        return False
+    match = _FORMULA.match(state.src, state.pos, state.posMax)
+    if match is None:
+        return False
+    if not silent:
+        token = state.push("formula", "", 0)
+        token.content = match.group()
+    state.pos = match.end()
+    return True
+
+
+@cache
+def markdown() -> MarkdownIt:
+    """The one parser: GitHub's flavour, HTML as text, no guessing of links in file names such as `main.rs`."""
+    parser = MarkdownIt("gfm-like", {"html": False})
+    parser.inline.ruler.before("escape", "formula", _formula)
+    if parser.linkify is not None:
+        parser.linkify.set({"fuzzy_link": False})
+    return parser
+
+
+class InlineRenderer:
+    """Turns segments of text into runs. `references` are the link definitions known so far, by normalised label."""
+
+    __slots__ = ("_breaks", "_theme", "references")
+
+    def __init__(self, theme: MarkdownTheme, *, breaks: bool = False) -> None:
+        self._theme = theme
+        self._breaks = breaks
+        self.references: dict[str, dict[str, str]] = {}
+
+    def runs(self, text: str, base: Style) -> Runs:
+        """The runs of one segment, laid over `base`."""
+        if _MARKUP.search(text) is None:
+            return [(text, base)]
+        environment = {"references": self.references} if self.references else {}
+        runs: Runs = []
+        for token in markdown().parseInline(text, environment):
+            self._tokens(token.children or [], base, runs)
+        return runs
+
+    def _tokens(self, tokens: list[Token], base: Style, runs: Runs) -> None:
+        theme = self._theme
+        styles = [base]
+        addresses: list[str] = []
+        link_text = ""
+        for token in tokens:
+            kind = token.type
+            style = styles[-1]
+            if kind == "text":
+                text = sanitise_line(token.content)
+                link_text += text
+                if "[^" in text:
+                    self._footnotes(text, style, runs)
+                else:
+                    runs.append((text, style))
+            elif kind == "softbreak":
+                runs.append(("\n" if self._breaks else " ", style))
+            elif kind == "hardbreak":
+                runs.append(("\n", style))
+            elif kind == "code_inline":
+                text = sanitise_line(token.content)
+                link_text += text
+                runs.append((text, style + theme.code))
+            elif kind == "formula":
+                lines = (sanitise_line(line).strip() for line in token.content.split("\n"))
+                runs.append(("\n".join(lines), style + theme.math))
+            elif kind == "em_open":
+                styles.append(style + theme.emphasis)
+            elif kind == "strong_open":
+                styles.append(style + theme.strong)
+            elif kind == "s_open":
+                styles.append(style + theme.strike)
+            elif kind == "link_open":
+                address = str(token.attrs.get("href", ""))
+                addresses.append(address)
+                link_text = ""
+                styles.append(style + _link_style(theme.link, address) if _FOLLOWED.match(address) else style)
+            elif kind == "image":
+                self._image(token, style, runs)
+            elif kind.endswith("_close") and len(styles) > 1:
+                styles.pop()
+                if kind == "link_close" and addresses:
+                    address = sanitise_line(addresses.pop())
+                    if address and not _FOLLOWED.match(address) and address != link_text:
+                        runs.append((f" ({address})", styles[-1] + theme.url))
+            elif token.content:
+                runs.append((sanitise_line(token.content), style))
+
+    def _footnotes(self, text: str, style: Style, runs: Runs) -> None:
+        for part in _FOOTNOTE.split(text):
+            if part:
+                runs.append((part, style + self._theme.footnote if part.startswith("[^") else style))
+
+    def _image(self, token: Token, style: Style, runs: Runs) -> None:
+        address = sanitise_line(str(token.attrs.get("src", "")))
+        text = sanitise_line(token.content) or "image"
+        followed = _FOLLOWED.match(address)
+        shown = style + self._theme.image
+        runs.append((text, _link_style(shown, address) if followed else shown))
+        if address:
+            url = style + self._theme.url
+            runs.append((f" ({address})", _link_style(url, address) if followed else url))
+
+
+def _link_style(style: Style, address: str) -> Style:
+    return style + Style.from_meta({"href": address})

@@ -1,0 +1,420 @@
+"""Blocks to lines: the sink of the block parser.
+
+Why it exists: it knows what stands around a leaf (quote bars, list markers, indentation, the blank line before it) and
+gives every finished row to the reply's lines, once.
+What it must not know: how source text becomes blocks, or when it arrives.
+
+Spacing is decided where a block begins, from what came before, so nothing moves later: one blank line between blocks;
+inside a list only where the source has one.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+from markdown_it.common.utils import normalizeReference
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from tui_chat.ui.markdown.code import CodeBlock, CodeLeaf
+from tui_chat.ui.markdown.inline import InlineRenderer, Runs
+from tui_chat.ui.markdown.layout import Flow, LineInfo, Lines, Row, segments
+from tui_chat.ui.markdown.scan import Align
+from tui_chat.ui.markdown.segments import Segmenter
+from tui_chat.ui.markdown.table import TableLeaf
+from tui_chat.ui.markdown.theme import MarkdownTheme
+
+QUOTE_BAR: Final = "▌ "
+BULLET: Final = "• "
+KEPT: Final = 2_000  # characters of a paragraph that are kept, for an underline or a late link definition
+_TASK: Final = re.compile(r"\[([ xX])\][ \n]+")
+_LABELS: Final = re.compile(r"\[((?:[^\[\]\\]|\\.){1,999})\]", re.DOTALL)
+_CODE_INDENT: Final = 2
+
+
+@dataclass(slots=True)
+class _Frame:
+    """An open container: what stands before its first line and before the others, both `cells` wide."""
+
+    kind: str
+    first: Segment | None
+    rest: Segment | None
+    cells: int
+    used: bool = False
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where a leaf stands. `separator` is the blank line to put before it, or None."""
+
+    first: list[Segment]
+    rest: list[Segment]
+    cells: int
+    width: int
+    separator: Strip | None
+    source: int
+    start: int = -1  # its first line, once it has one
+
+
+@dataclass(slots=True)
+class _Text:
+    """An open paragraph or heading."""
+
+    base: Style
+    segmenter: Segmenter
+    flow: Flow
+    kept: list[str] | None
+    kept_length: int = 0
+    fresh: bool = True
+
+    def fork(self) -> "_Text":
+        return _Text(
+            self.base,
+            self.segmenter.fork(),
+            self.flow.fork(),
+            self.kept.copy() if self.kept is not None else None,
+            self.kept_length,
+            self.fresh,
+        )
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A finished text with link labels that no definition has been seen for."""
+
+    place: _Place
+    base: Style
+    text: str
+    stop: int
+    source_stop: int
+
+
+class Renderer:
+    """Renders blocks into `lines`. `source_line` is set by the caller to the number of the line being parsed."""
+
+    def __init__(self, width: int, theme: MarkdownTheme, inline: InlineRenderer) -> None:
+        self.lines = Lines.empty()
+        self.code_blocks: list[CodeBlock] = []
+        self.source_line = 0
+        self._width = width
+        self._theme = theme
+        self._inline = inline
+        self._frames: list[_Frame] = []
+        self._place: _Place | None = None
+        self._leaf: _Text | CodeLeaf | TableLeaf | None = None
+        self._block: CodeBlock | None = None  # the open code block; none in a fork
+        self._code_count = 0
+        self._waiting: dict[str, list[_Waiting]] = {}
+        self._forked = False
+
+    def fork(self) -> Self:
+        """A copy that shows what the open blocks look like now, in lines of its own."""
+        other = type(self)(self._width, self._theme, self._inline)
+        other.lines = Lines.empty(len(self.lines))
+        other.source_line = self.source_line
+        other._frames = [replace(frame) for frame in self._frames]
+        other._place = replace(self._place) if self._place else None
+        other._code_count = self._code_count
+        other._forked = True
+        leaf = self._leaf
+        if isinstance(leaf, _Text):
+            other._leaf = leaf.fork()
+        elif isinstance(leaf, CodeLeaf):
+            other._leaf = leaf.fork(other._emit_code)
+        elif isinstance(leaf, TableLeaf):
+            other._leaf = leaf.fork(other._emit, other._read)
+        return other
+
+    # Containers
+
+    def open_quote(self) -> None:
+        bar = Segment(QUOTE_BAR, self._theme.quote_bar)
+        self._frames.append(_Frame("quote", bar, bar, 2))
+
+    def open_list(self) -> None:
+        self._frames.append(_Frame("list", None, None, 0))
+
+    def open_item(self, marker: str) -> None:
+        text = BULLET if len(marker) == 1 or len(marker) >= self._width // 2 else marker + " "
+        first = Segment(text, self._theme.bullet)
+        self._frames.append(_Frame("item", first, Segment(" " * len(text), self._theme.text), len(text)))
+
+    def close_container(self) -> None:
+        frame = self._frames[-1]
+        if frame.kind != "list" and not frame.used:
+            self._begin(blank=False)
+            self._emit(Row([], 0, wrapped=False))
+            self._place = None
+        self._frames.pop()
+
+    # Leaves
+
+    def open_paragraph(self, *, blank: bool) -> None:
+        self._open_text(self._base(), blank=blank)
+
+    def open_heading(self, level: int, *, blank: bool) -> None:
+        self._open_text(self._theme.text + self._theme.headings[level - 1], blank=blank)
+
+    def open_code(self, info: str | None, *, blank: bool) -> None:
+        language = info.split()[0] if info else ""
+        language = language.strip("{}.")
+        place = self._begin(blank=blank)
+        self._code_count += 1
+        self._label(language, place)
+        if not self._forked:
+            self._block = CodeBlock(self._code_count, language, len(self.lines) - 1)
+            self.code_blocks.append(self._block)
+        width = max(2, place.width - _CODE_INDENT)
+        leaf = CodeLeaf(language, width, self._theme, self._emit_code)
+        self._leaf = leaf.fork(self._emit_code) if self._forked else leaf
+
+    def open_table(self, header: list[str], columns: list[Align], *, blank: bool) -> None:
+        place = self._begin(blank=blank)
+        self._leaf = TableLeaf(header, columns, place.width, self._base(), self._theme, self._read, self._emit)
+
+    def rule(self, *, blank: bool) -> None:
+        place = self._begin(blank=blank)
+        self._emit(Row([("─" * place.width, self._theme.rule)], place.width, wrapped=False))
+        self._place = None
+
+    def add(self, text: str) -> None:
+        leaf = self._leaf
+        if not isinstance(leaf, _Text):
+            return
+        if leaf.fresh:
+            leaf.fresh = False
+            text = self._task(text)
+        if leaf.kept is not None:
+            leaf.kept.append(text)
+            leaf.kept_length += len(text)
+            if leaf.kept_length > KEPT:
+                leaf.kept = None
+        for segment in leaf.segmenter.add(text):
+            self._flow(leaf, segment)
+        self._emit_rows(leaf.flow)
+
+    def add_code(self, text: str, raw: str) -> None:
+        if isinstance(self._leaf, CodeLeaf):
+            self._leaf.add(text)
+            if self._block is not None:
+                if self._block.closed:
+                    self._block.closed = False
+                    self._block.lines.append(raw)
+                else:
+                    self._block.lines[-1:] = [self._block.lines[-1] + raw] if self._block.lines else [raw]
+
+    def end_code_line(self) -> None:
+        if isinstance(self._leaf, CodeLeaf):
+            self._leaf.end_line()
+
+    def add_row(self, row: list[str]) -> None:
+        if isinstance(self._leaf, TableLeaf):
+            self._leaf.add(row)
+
+    def underline(self, level: int) -> None:
+        leaf, place = self._leaf, self._place
+        if isinstance(leaf, _Text) and place is not None and leaf.kept is not None:
+            text = "".join(leaf.kept)
+            if place.start >= 0:
+                self.lines.truncate(place.start)
+            base = self._theme.text + self._theme.headings[level - 1]
+            self._leaf = _Text(base, Segmenter(), Flow(place.width), [], fresh=False)
+            self.add(text)
+        self.close_leaf()
+
+    def define(self, label: str, href: str) -> None:
+        if self._forked or label in self._inline.references:
+            return
+        self._inline.references[label] = {"href": href, "title": ""}
+        for waiting in self._waiting.pop(label, ()):
+            self._render_again(waiting)
+
+    def close_leaf(self) -> None:
+        leaf, place = self._leaf, self._place
+        if isinstance(leaf, _Text) and place is not None:
+            rest = leaf.segmenter.rest().rstrip(" \n")
+            if rest:
+                self._flow(leaf, rest)
+            leaf.flow.finish()
+            self._emit_rows(leaf.flow)
+            if leaf.kept and not self._forked and place.start >= 0:
+                self._wait("".join(leaf.kept), leaf.base, place)
+        elif isinstance(leaf, CodeLeaf | TableLeaf):
+            leaf.close()
+            if self._block is not None:
+                self._block.closed = True
+                self._block = None
+        self._leaf = None
+        self._place = None
+
+    # Text
+
+    def _base(self) -> Style:
+        if any(frame.kind == "quote" for frame in self._frames):
+            return self._theme.text + self._theme.quote_text
+        return self._theme.text
+
+    def _open_text(self, base: Style, *, blank: bool) -> None:
+        place = self._begin(blank=blank)
+        self._leaf = _Text(base, Segmenter(), Flow(place.width), [])
+
+    def _task(self, text: str) -> str:
+        """Turn a task's brackets at the start of an item into its marker."""
+        frame = self._frames[-1] if self._frames else None
+        match = _TASK.match(text)
+        if match is None or frame is None or frame.kind != "item" or frame.used or self._place is None:
+            return text
+        done = match[1] != " "
+        style = self._theme.task_done if done else self._theme.task_open
+        mark = Segment("[x] " if done else "[ ] ", style)
+        ordered = frame.first is not None and frame.first.text != BULLET
+        first = [frame.first, mark] if ordered and frame.first else [mark]
+        cells = sum(len(segment.text) for segment in first)
+        place = self._place
+        if place.width - (cells - frame.cells) < 2 or not place.first:
+            return text
+        place.first = [*place.first[:-1], *first]
+        place.rest = [*place.rest[:-1], Segment(" " * cells, self._theme.text)]
+        place.cells += cells - frame.cells
+        place.width -= cells - frame.cells
+        frame.first, frame.rest, frame.cells = None, place.rest[-1], cells
+        if isinstance(self._leaf, _Text):
+            self._leaf.flow = Flow(place.width)
+        return text[match.end() :]
+
+    def _flow(self, leaf: _Text, segment: str) -> None:
+        for text, style in self._inline.runs(segment, leaf.base):
+            leaf.flow.add(text, style)
+
+    def _read(self, text: str, base: Style) -> Runs:
+        segmenter = Segmenter()
+        parts = [*segmenter.add(text), segmenter.rest()]
+        return [run for part in parts if part for run in self._inline.runs(part, base)]
+
+    def _emit_rows(self, flow: Flow) -> None:
+        for row in flow.take():
+            self._emit(row)
+
+    # Late link definitions
+
+    def _wait(self, text: str, base: Style, place: _Place) -> None:
+        if "[" not in text:
+            return
+        labels = {normalizeReference(match[1]) for match in _LABELS.finditer(text)}
+        waiting = _Waiting(place, base, text, len(self.lines), self.source_line + 1)
+        for label in labels:
+            if label not in self._inline.references:
+                self._waiting.setdefault(label, []).append(waiting)
+
+    def _render_again(self, waiting: _Waiting) -> None:
+        """A definition came for a text that is on the screen already."""
+        place = waiting.place
+        leaf = _Text(waiting.base, Segmenter(), Flow(place.width), None)
+        for segment in leaf.segmenter.add(waiting.text):
+            self._flow(leaf, segment)
+        self._flow(leaf, leaf.segmenter.rest().rstrip(" \n"))
+        leaf.flow.finish()
+        fresh = Lines.empty()
+        for index, row in enumerate(leaf.flow.take()):
+            strip = _strip(place.rest if index else place.first, place.cells, row)
+            fresh.append(strip, LineInfo(place.source, waiting.source_stop, place.cells, row.wrapped))
+        self.lines.replace(place.start, waiting.stop, fresh)
+        shift = len(fresh) - (waiting.stop - place.start)
+        if shift:
+            self._shift(waiting.stop, shift)
+
+    def _shift(self, after: int, by: int) -> None:
+        """Lines from `after` on have moved."""
+        for block in self.code_blocks:
+            if block.first_line >= after:
+                block.first_line += by
+        places = {id(other): other for group in self._waiting.values() for other in group}
+        for other in places.values():
+            if other.stop >= after:
+                other.stop += by
+            if other.place.start >= after:
+                other.place.start += by
+        if self._place is not None and self._place.start >= after:
+            self._place.start += by
+
+    # Places
+
+    def _begin(self, *, blank: bool) -> _Place:
+        """Where a leaf that begins now will stand."""
+        limit = self._width - max(4, min(20, self._width // 2))
+        first: list[Segment] = []
+        rest: list[Segment] = []
+        cells = 0
+        shared: _Frame | None = None  # the innermost container that has shown something already
+        for frame in reversed(self._frames):
+            if shared is None and frame.used:
+                shared = frame
+            if frame.rest is None or cells + frame.cells > max(limit, frame.cells):
+                continue
+            cells += frame.cells
+            shown = frame.rest if frame.used or frame.first is None else frame.first
+            first.append(shown)
+            rest.append(frame.rest)
+        separator = None
+        if len(self.lines) and (blank or shared is None or shared.kind == "quote"):
+            separator = self._separator()
+        place = _Place(first[::-1], rest[::-1], cells, max(2, self._width - cells), separator, self.source_line)
+        self._place = place
+        return place
+
+    def _separator(self) -> Strip:
+        parts = [frame.rest for frame in self._frames if frame.used and frame.rest is not None]
+        while parts and not parts[-1].text.strip():
+            parts.pop()
+        kept: list[Segment] = []
+        cells = 0
+        for part in reversed(parts):
+            if cells + len(part.text) <= self._width // 2:
+                kept.append(part)
+                cells += len(part.text)
+        return Strip(kept[::-1], cells)
+
+    def _emit(self, row: Row) -> None:
+        place = self._place
+        if place is None:
+            return
+        if place.start < 0:
+            if place.separator is not None:
+                self.lines.append(place.separator, LineInfo(place.source, place.source, 0, wrapped=False))
+            place.start = len(self.lines)
+            for frame in self._frames:
+                frame.used = True
+        prefix = place.rest if len(self.lines) > place.start else place.first
+        info = LineInfo(place.source, self.source_line + 1, place.cells, row.wrapped)
+        self.lines.append(_strip(prefix, place.cells, row), info)
+
+    def _emit_code(self, row: Row) -> None:
+        gutter = "↳ " if row.wrapped else "  "
+        fragments = [(gutter, self._theme.code_label if row.wrapped else self._theme.code_block), *row.fragments]
+        self._emit(Row(fragments, row.cells + _CODE_INDENT, row.wrapped))
+
+    def _label(self, language: str, place: _Place) -> None:
+        """The line above a code block: its language, and what copies it."""
+        style = self._theme.code_label
+        copy = f"copy {self._code_count}"
+        room = place.width - len(copy) - 1
+        fragments = []
+        used = 0
+        if language and cell_len(language) <= max(room, 0):
+            fragments.append((language, style))
+            used = cell_len(language)
+        if room >= 0:
+            fragments.append((" " * (place.width - len(copy) - used), style))
+            fragments.append((copy, style + Style.from_meta({"code_block": self._code_count - 1})))
+            used = place.width
+        self._emit(Row(fragments, used, wrapped=False))
+
+
+def _strip(prefix: list[Segment], cells: int, row: Row) -> Strip:
+    return Strip([*prefix, *segments(row.fragments)], cells + row.cells)
+
+
+Emit = Callable[[Row], None]

@@ -1,0 +1,190 @@
+"""Tables: column widths, and rows laid out in them.
+
+Widths are decided once, from the header and the first `DECIDING` rows (all rows if the table is shorter), so every
+later row is laid out once and nothing moves. Until then the table is shown provisionally.
+
+A column is at least 3 cells wide and the table never wider than its place: the widest columns shrink and their text
+wraps inside the cell. Where not even 3 cells a column fit, each row is a list of `header: value` lines.
+What it must not know: pipes and delimiter rows; it is given cells.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, Self
+
+from rich.cells import cell_len
+from rich.style import Style
+
+from tui_chat.ui.markdown.layout import Fragment, Row, wrap
+from tui_chat.ui.markdown.scan import Align
+from tui_chat.ui.markdown.theme import MarkdownTheme
+
+DECIDING: Final = 16
+NARROWEST: Final = 3
+_LONGEST_WORD: Final = 14  # a column is not made narrower than its longest word up to this, while there is room
+_GAP: Final = 3
+
+Cell = list[Fragment]
+Emit = Callable[[Row], None]
+
+
+def widths(natural: Sequence[int], words: Sequence[int], available: int) -> list[int]:
+    """The columns' widths, at most `available` together: the widest shrink first, words are kept whole if possible.
+
+    `natural` are the widths the columns would like, `words` those of their longest words. At least 3 each.
+    """
+    wanted = [max(NARROWEST, width) for width in natural]
+    if sum(wanted) <= available:
+        return wanted
+    floors = [min(width, max(NARROWEST, min(word, _LONGEST_WORD))) for width, word in zip(wanted, words, strict=True)]
+    if sum(floors) > available:
+        floors = [NARROWEST] * len(wanted)
+    low, high = NARROWEST, max(wanted)
+    while low < high:  # the greatest common limit under which all fit
+        middle = (low + high + 1) // 2
+        if _sum_limited(wanted, floors, middle) <= available:
+            low = middle
+        else:
+            high = middle - 1
+    result = [max(floor, min(width, low)) for width, floor in zip(wanted, floors, strict=True)]
+    spare = available - sum(result)
+    for index, width in enumerate(wanted):
+        if spare > 0 and result[index] < width:
+            result[index] += 1
+            spare -= 1
+    return result
+
+
+def _sum_limited(wanted: Sequence[int], floors: Sequence[int], limit: int) -> int:
+    return sum(max(floor, min(width, limit)) for width, floor in zip(wanted, floors, strict=True))
+
+
+class TableLeaf:
+    """One table. `read` turns a cell's source into runs over a style; rows go to `emit`."""
+
+    __slots__ = ("_aligns", "_base", "_decided", "_emit", "_head", "_narrow", "_read", "_rows", "_shown", "_theme", "_width")
+
+    def __init__(
+        self,
+        header: list[str],
+        aligns: list[Align],
+        width: int,
+        base: Style,
+        theme: MarkdownTheme,
+        read: Callable[[str, Style], Cell],
+        emit: Emit,
+    ) -> None:
+        self._aligns = aligns
+        self._width = width
+        self._base = base
+        self._theme = theme
+        self._read = read
+        self._emit = emit
+        self._head = [read(cell, base + theme.table_head) for cell in header]
+        self._rows: list[list[Cell]] = []  # the rows that decide the widths
+        self._decided: list[int] | None = None  # the widths; [] if not even the narrowest columns fit
+        self._narrow = False  # columns stand one cell apart
+        self._shown = 0
+
+    def fork(self, emit: Emit, read: Callable[[str, Style], Cell]) -> Self:
+        """A copy that goes its own way."""
+        other = type(self).__new__(type(self))
+        other._aligns = self._aligns
+        other._width = self._width
+        other._base = self._base
+        other._theme = self._theme
+        other._read = read
+        other._emit = emit
+        other._head = self._head
+        other._rows = self._rows.copy()
+        other._decided = self._decided
+        other._narrow = self._narrow
+        other._shown = self._shown
+        return other
+
+    def add(self, row: list[str]) -> None:
+        """A row, with as many cells as the header."""
+        cells = [self._read(cell, self._base) for cell in row]
+        if self._decided is not None:
+            self._row(cells, self._decided)
+            return
+        self._rows.append(cells)
+        if len(self._rows) == DECIDING:
+            self._decide()
+
+    def close(self) -> None:
+        """The table has ended."""
+        if self._decided is None:
+            self._decide()
+
+    def _decide(self) -> None:
+        count = len(self._head)
+        lines = [self._head, *self._rows]
+        available = self._width - _GAP * (count - 1)
+        if available < NARROWEST * count:
+            self._narrow = True
+            available = self._width - (count - 1)
+        if available < NARROWEST * count:
+            self._decided = []
+        else:
+            natural = [max(_cells(line[index]) for line in lines) for index in range(count)]
+            words = [max(_longest_word(line[index]) for line in lines) for index in range(count)]
+            self._decided = widths(natural, words, available)
+            self._line(self._head, self._decided)
+            self._rule(self._decided)
+        rows, self._rows = self._rows, []
+        for row in rows:
+            self._row(row, self._decided)
+
+    def _row(self, cells: list[Cell], columns: list[int]) -> None:
+        if columns:
+            self._line(cells, columns)
+        else:
+            self._stacked(cells)
+
+    def _rule(self, columns: list[int]) -> None:
+        cross = "┼" if self._narrow else "─┼─"
+        text = cross.join("─" * width for width in columns)
+        self._emit(Row([(text, self._theme.table_rule)], len(text), wrapped=False))
+
+    def _line(self, cells: list[Cell], columns: list[int]) -> None:
+        """One row of the table: as many lines as its highest cell needs."""
+        wrapped = [wrap(cell, width) for cell, width in zip(cells, columns, strict=True)]
+        rule = self._theme.table_rule
+        between = "│" if self._narrow else " │ "
+        for index in range(max(1, *(len(rows) for rows in wrapped))):
+            line: list[Fragment] = []
+            used = 0
+            for column, (rows, width, align) in enumerate(zip(wrapped, columns, self._aligns, strict=True)):
+                if column:
+                    line.append((between, rule))
+                    used += len(between)
+                fragments, cells_used = (rows[index].fragments, rows[index].cells) if index < len(rows) else ([], 0)
+                spare = width - cells_used
+                left = spare if align is Align.RIGHT else spare // 2 if align is Align.CENTER else 0
+                if left:
+                    line.append((" " * left, self._base))
+                line += fragments
+                if spare > left and column < len(columns) - 1:
+                    line.append((" " * (spare - left), self._base))
+                used += width if column < len(columns) - 1 else left + cells_used
+            self._emit(Row(line, used, wrapped=index > 0))
+
+    def _stacked(self, cells: list[Cell]) -> None:
+        """`header: value` lines, for places too narrow for columns."""
+        if self._shown:
+            self._emit(Row([("─" * min(self._width, NARROWEST), self._theme.table_rule)], NARROWEST, wrapped=False))
+        self._shown += 1
+        for head, cell in zip(self._head, cells, strict=True):
+            if not cell:
+                continue
+            for row in wrap([*head, (": ", self._base + self._theme.table_head), *cell], self._width):
+                self._emit(row)
+
+
+def _cells(cell: Cell) -> int:
+    return sum(cell_len(text) for text, _ in cell)
+
+
+def _longest_word(cell: Cell) -> int:
+    text = "".join(text for text, _ in cell)
+    return max((cell_len(word) for word in text.split()), default=0)

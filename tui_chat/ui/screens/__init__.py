@@ -1,0 +1,1 @@
+"""The screens: where events become widgets, and the dialogs."""

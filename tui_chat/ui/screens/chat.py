@@ -1,0 +1,522 @@
+"""One conversation on the screen: where the session's events become widgets, in one `match`.
+
+It does no I/O: sessions come from the app's runtime, figures from the meter, words from `wording`. It holds no singletons, so
+several of these screens can live side by side.
+"""
+
+import contextlib
+import time
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Static, TextArea
+
+from tui_chat import meter
+from tui_chat.conversation import Outcome, Turn
+from tui_chat.errors import TuiChatError
+from tui_chat.events import (
+    BlockStarted,
+    Event,
+    RetryScheduled,
+    TextDelta,
+    ThinkingDelta,
+    TurnEnded,
+    TurnStarted,
+)
+from tui_chat.meter import RollingRate
+from tui_chat.session import ChatSession, NotSavedError, State
+from tui_chat.text import sanitise_line
+from tui_chat.ui import commands, wording
+from tui_chat.ui.queue import PromptQueue
+from tui_chat.ui.widgets.composer import Composer
+from tui_chat.ui.widgets.message_log import MessageLog
+from tui_chat.ui.widgets.status_bar import StatusBar
+
+if TYPE_CHECKING:
+    from tui_chat.ui.app import TuiChatApp
+
+TICK = 0.1  # seconds between two looks at the clock while a turn runs; idle nothing ticks
+QUIT_WINDOW = 2.0  # seconds within which a second Ctrl+C quits
+WELCOME = """\
+Chat with Claude, with the stream in sight: tokens and time to first token, live, in the line below.
+Enter sends, Ctrl+J makes a new line.
+Escape stops a reply at once, and what came stays.
+Ctrl+P has every command, F1 every key."""
+
+
+class ChatScreen(Screen[None]):
+    """Message log, composer, status bar."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "escape", "Stop", id="chat.stop", priority=True),
+        Binding("ctrl+c,super+c", "copy_or_stop", "Copy, else stop", id="chat.copy_or_stop", priority=True),
+        Binding("ctrl+n", "new_chat", "New chat", id="chat.new", priority=True),
+        Binding("f1", "help", "Keys", id="chat.help", priority=True),
+        Binding("pageup", "page(-1)", "Page up", id="chat.page_up", priority=True),
+        Binding("pagedown", "page(1)", "Page down", id="chat.page_down", priority=True),
+        Binding("ctrl+home", "log_start", "Start of the log", id="chat.log_start", priority=True),
+        Binding("ctrl+end", "log_end", "End of the log", id="chat.log_end", priority=True),
+    ]
+    LOG_KEYS: ClassVar[dict[str, str]] = {"c": "copy_message", "r": "send_again", "x": "toggle_context"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.session: ChatSession | None = None
+        self.queue = PromptQueue()
+        self._rolling = RollingRate()
+        self._ticker: Timer | None = None
+        self._unsaved: str | None = None  # a prompt that could not be stored; sent again it goes out unsaved
+        self._quit_asked = 0.0
+        self._waiting_prompt: str | None = None  # sent before the session was open
+        self._unsaved_turns: set[str] = set()
+
+    # Composition ---------------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """The three parts."""
+        yield MessageLog(id="log")
+        with Vertical(id="prompt"):
+            yield Static("›", id="mark", markup=False)
+            yield Composer(id="composer")
+        yield Static("", id="below", markup=False)
+        yield StatusBar(id="status")
+
+    def on_mount(self) -> None:
+        """Start in the composer."""
+        self.log_widget.add_notice(WELCOME, "welcome")
+        self.query_one("#below").display = False
+        self.composer.focus()
+        self.refresh_status()
+
+    @property
+    def chat_app(self) -> "TuiChatApp":
+        """The app, with its runtime."""
+        return cast("TuiChatApp", self.app)
+
+    @property
+    def log_widget(self) -> MessageLog:
+        """The message log."""
+        return self.query_one("#log", MessageLog)
+
+    @property
+    def composer(self) -> Composer:
+        """The composer."""
+        return self.query_one("#composer", Composer)
+
+    # The session ---------------------------------------------------------------------------------------------------
+
+    def attach(self, session: ChatSession) -> None:
+        """Show `session`, new or resumed, and send what was waiting for it."""
+        self.session = session
+        conversation = session.conversation
+        log = self.log_widget
+        if conversation.turns:
+            log.clear()
+            for turn in conversation.turns:
+                log.add_prompt(turn.id, turn.prompt.text)
+                log.add_reply(turn.id, turn.text)
+                if summary := _thinking_summary(turn):
+                    log.thought(turn.id, summary)
+                log.end(turn.id, self._footer(turn))
+        if conversation.draft and not self.composer.text:
+            self.composer.replace_text(conversation.draft)
+        self.queue = PromptQueue(conversation.queued, paused=bool(conversation.queued))
+        self._show_below()
+        self.refresh_status()
+        self._set_title()
+        if self._waiting_prompt is not None:
+            prompt, self._waiting_prompt = self._waiting_prompt, None
+            self._send(prompt)
+
+    def _send(self, text: str) -> None:
+        if self.session is None:
+            self._waiting_prompt = text
+            self.refresh_status()
+            return
+        self.log_widget.follow()
+        unsaved = self._unsaved == text
+        self._unsaved = None
+        self.run_turn(self.session.send(text, unsaved=unsaved), text)
+
+    @work(group="turn", exit_on_error=False)
+    async def run_turn(self, stream: AsyncGenerator[Event, None], text: str) -> None:
+        """Read one turn to its end. What the session refuses goes back into the composer."""
+        assert self.session is not None  # noqa: S101 - `_send` looked
+        if self._ticker is None:
+            self._ticker = self.set_interval(TICK, self.refresh_status)
+        self._rolling = RollingRate()
+        try:
+            async with contextlib.aclosing(stream) as turn_events:
+                async for event in turn_events:
+                    self.show(event)
+        except NotSavedError as error:
+            self._unsaved = text
+            self._give_back(text)
+            self.notify(sanitise_line(error.sentence), severity="warning", timeout=10, markup=False)
+        finally:
+            if self.session.state is State.IDLE and self._ticker is not None:
+                self._ticker.stop()
+                self._ticker = None
+            self.refresh_status()
+        self._release_queue()
+
+    def show(self, event: Event) -> None:
+        """One event on the screen. The one place where the stream meets the widgets."""
+        turn = self.session.turn if self.session else None
+        if turn is None:
+            return
+        log = self.log_widget
+        match event:
+            case TextDelta(at=at, text=text):
+                self._rolling.add(at, len(text))
+                log.write(turn.id, text)
+            case ThinkingDelta(at=at, thinking=text):
+                self._rolling.add(at, len(text))
+                log.think(turn.id, text)
+            case BlockStarted(block=block):
+                if block.get("type") == "text":
+                    if summary := _thinking_summary(turn):
+                        log.thought(turn.id, summary)
+                    if isinstance(begun := block.get("text"), str) and begun:
+                        log.write(turn.id, begun)
+            case TurnStarted(prompt=prompt):
+                log.add_prompt(turn.id, prompt.text)
+                log.add_reply(turn.id)
+                self._set_title()
+            case RetryScheduled():
+                self.refresh_status()
+            case TurnEnded():
+                self._end(turn, event)
+            case _:
+                pass
+
+    def _end(self, turn: Turn, event: TurnEnded) -> None:
+        if not event.saved:
+            self._unsaved_turns.add(turn.id)
+        self.chat_app.runtime.ratios.learn(turn)
+        if summary := _thinking_summary(turn):
+            self.log_widget.thought(turn.id, summary)
+        self.log_widget.end(turn.id, self._footer(turn))
+        if event.outcome is not Outcome.COMPLETED and self.queue:
+            self.queue.paused = True
+        self._show_below()
+        self.chat_app.remember_prompt(turn.prompt.text)
+        self.refresh_status()
+
+    def _footer(self, turn: Turn) -> wording.Footer:
+        figures = self.chat_app.runtime.figures(turn, time.monotonic())
+        goes_out = self.session is not None and self.session.goes_out(turn)
+        return wording.footer(turn, figures, goes_out=goes_out, saved=turn.id not in self._unsaved_turns)
+
+    def _set_title(self) -> None:
+        title = self.session.conversation.title if self.session else ""
+        self.chat_app.set_terminal_title(f"{title} · tui-chat" if title else "tui-chat")
+
+    # The composer and the queue ------------------------------------------------------------------------------------
+
+    @on(Composer.Submitted)
+    def submitted(self, message: Composer.Submitted) -> None:
+        """Enter: a command, a prompt to send, or one to queue."""
+        text = message.text.rstrip()
+        if not text.strip():
+            self._release_queue(asked=True)
+            return
+        parsed = commands.parse(text)
+        if parsed is not None:
+            self.run_command(*parsed)
+            return
+        if self._busy:
+            self.queue.add(text)
+            self._show_below()
+        else:
+            self._send(text)
+
+    @property
+    def _busy(self) -> bool:
+        return self._waiting_prompt is not None or (self.session is not None and self.session.state is not State.IDLE)
+
+    def _release_queue(self, *, asked: bool = False) -> None:
+        """Send the next queued message: after a completed turn, or when the user asks."""
+        if self._busy or not self.queue:
+            return
+        last = self.session.turn if self.session else None
+        if not asked and (self.queue.paused or last is None or last.outcome is not Outcome.COMPLETED):
+            return
+        self.queue.paused = False
+        text = self.queue.take()
+        self._show_below()
+        self._send(text)
+
+    def _give_back(self, text: str) -> None:
+        """Put `text` back into the composer, above what is there."""
+        draft = self.composer.text
+        self.composer.replace_text(f"{text}\n{draft}" if draft.strip() else text)
+
+    def _show_below(self) -> None:
+        """The line under the composer: completions of a command, else the queue."""
+        found = commands.completions(self.composer.text)
+        if found:
+            lines = [f"/{each.name:<8} {each.help}" for each in found[:8]]
+        else:
+            word = "paused" if self.queue.paused else "queued"
+            lines = [f"{word} {place}: {sanitise_line(text)}" for place, text in enumerate(self.queue.texts, 1)]
+            if self.queue.paused and lines:
+                lines.append("Enter sends the first, Escape takes them back")
+        below = self.query_one("#below", Static)
+        below.display = bool(lines)
+        below.update("\n".join(lines))
+
+    @on(TextArea.Changed)
+    def composer_changed(self) -> None:
+        """Completions follow the text."""
+        self._show_below()
+
+    @on(Composer.LeftAtTop)
+    def left_composer(self) -> None:
+        """Up in an empty composer goes to the log."""
+        self.log_widget.focus()
+
+    # The log -------------------------------------------------------------------------------------------------------
+
+    @on(MessageLog.KeyTyped)
+    def typed_in_log(self, message: MessageLog.KeyTyped) -> None:
+        """A footer's letter acts on the message under the cursor; anything else is typed into the composer."""
+        action = self.LOG_KEYS.get(message.character)
+        turn = self._turn(self.log_widget.cursor_turn)
+        if action is not None and turn is not None:
+            self.act(action, turn)
+            return
+        self.composer.focus()
+        self.composer.insert(message.character)
+
+    @on(MessageLog.LeftAtEnd)
+    def left_log(self) -> None:
+        """Down from the last message goes to the composer."""
+        self.composer.focus()
+
+    @on(MessageLog.ActionChosen)
+    def footer_clicked(self, message: MessageLog.ActionChosen) -> None:
+        """A click on a footer's action."""
+        turn = self._turn(message.turn_id)
+        if turn is not None:
+            self.act(message.action, turn)
+
+    @on(MessageLog.LinkClicked)
+    def link_clicked(self, message: MessageLog.LinkClicked) -> None:
+        """Open a link; the app refuses schemes that are not the web's."""
+        self.app.open_url(message.url)
+
+    def _turn(self, turn_id: str | None) -> Turn | None:
+        turns = self.session.conversation.turns if self.session else []
+        return next((turn for turn in reversed(turns) if turn.id == turn_id), None)
+
+    def act(self, action: str, turn: Turn) -> None:
+        """Do what a footer offers, for `turn`."""
+        match action:
+            case "send_again":
+                self._send_again(turn)
+            case "toggle_context":
+                self._toggle_context(turn)
+            case "copy_message":
+                self._copy(self.log_widget.cursor_source)
+            case _:
+                pass
+
+    def _send_again(self, turn: Turn) -> None:
+        if self.session is None or self._busy or turn.outcome is Outcome.COMPLETED:
+            return
+        turn.in_context = False
+        self.log_widget.end(turn.id, self._footer(turn))
+        self.composer.focus()
+        self.log_widget.follow()
+        self.run_turn(self.session.resend(turn), turn.prompt.text)
+
+    @work(group="mark", exit_on_error=False)
+    async def _toggle_context(self, turn: Turn) -> None:
+        if self.session is None or turn.outcome is None:
+            return
+        await self.session.set_in_context(turn, in_context=not turn.in_context)
+        self.log_widget.end(turn.id, self._footer(turn))
+
+    def _copy(self, text: str) -> None:
+        if not text.strip():
+            self.notify("there is nothing to copy yet", markup=False)
+            return
+        self.app.copy_to_clipboard(text)
+        self.notify(f"sent {len(text)} characters to the terminal's clipboard (OSC 52)", markup=False)
+
+    # Actions -------------------------------------------------------------------------------------------------------
+
+    def run_command(self, command: commands.Command, argument: str) -> None:
+        """Run a command of the table with its argument."""
+        handler = getattr(self, f"action_{command.action}", None) or getattr(self.chat_app, f"action_{command.action}")
+        result = handler(argument) if command.argument else handler()
+        if result is not None and hasattr(result, "__await__"):
+            self.call_next(lambda: result)
+
+    def action_escape(self) -> None:
+        """The first thing that fits: stop the turn, leave the log, take the paused queue back."""
+        if self.session is not None and self.session.state is not State.IDLE:
+            self.action_stop()
+        elif self._waiting_prompt is not None:
+            text, self._waiting_prompt = self._waiting_prompt, None
+            self._give_back(text)
+        elif self.composer.has_focus and commands.completions(self.composer.text):
+            self.composer.replace_text("")
+        elif self.log_widget.has_focus:
+            self.composer.focus()
+        elif self.queue.paused and self.queue:
+            self._give_back("\n".join(self.queue.take_all()))
+            self._show_below()
+
+    def action_stop(self) -> None:
+        """Stop the running reply; the queue pauses."""
+        if self.session is not None and self.session.cancel():
+            self.queue.paused = bool(self.queue)
+            self._show_below()
+            self.refresh_status()
+
+    def action_copy_or_stop(self) -> None:
+        """Ctrl+C: copy a selection, else stop the turn, else ask once and quit the second time."""
+        selected = self.composer.selected_text or self.get_selected_text()
+        if selected:
+            self._copy(selected)
+            self.clear_selection()
+            return
+        if self._busy:
+            self.action_escape()
+            return
+        now = time.monotonic()
+        if now - self._quit_asked < QUIT_WINDOW:
+            self.run_worker(self.app.action_quit())
+            return
+        self._quit_asked = now
+        self.notify("Ctrl+C again quits; Ctrl+Q quits at once", timeout=QUIT_WINDOW, markup=False)
+
+    def action_send_again(self) -> None:
+        """Send the last prompt again, if its turn was stopped or failed."""
+        turns = self.session.conversation.turns if self.session else []
+        if turns:
+            self._send_again(turns[-1])
+
+    def action_toggle_context(self) -> None:
+        """Take the last stopped reply into later requests, or leave it out."""
+        turns = self.session.conversation.turns if self.session else []
+        if turns:
+            self._toggle_context(turns[-1])
+
+    def action_copy_reply(self) -> None:
+        """Copy the last reply as markdown."""
+        turns = self.session.conversation.turns if self.session else []
+        self._copy(next((turn.text for turn in reversed(turns) if turn.text), ""))
+
+    def action_page(self, direction: int) -> None:
+        """Move the log by a page."""
+        self.log_widget.page(direction)
+
+    def action_log_start(self) -> None:
+        """Show the first message."""
+        self.log_widget.action_to_start()
+
+    def action_log_end(self) -> None:
+        """Show the end, and follow it."""
+        self.log_widget.follow()
+
+    def start_over(self) -> None:
+        """Empty the screen for another conversation."""
+        self.session, self._unsaved = None, None
+        self.log_widget.clear()
+        self.composer.replace_text("")
+        self.composer.focus()
+
+    async def save_draft(self) -> None:
+        """Keep what was typed and queued with the conversation; called before leaving it."""
+        session = self.session
+        if session is None:
+            return
+        draft = self.composer.text
+        if self._waiting_prompt is not None:
+            draft = f"{self._waiting_prompt}\n{draft}".rstrip("\n")
+        conversation = session.conversation
+        changed = (draft, self.queue.texts) != (conversation.draft, conversation.queued)
+        conversation.draft, conversation.queued = draft, self.queue.texts
+        if changed or conversation.turns:
+            with contextlib.suppress(TuiChatError):  # it is in the log file; leaving must not fail
+                await session.save()
+
+    # The status bar ------------------------------------------------------------------------------------------------
+
+    def refresh_status(self) -> None:
+        """Show the state and the figures as they are now."""
+        runtime, session, now = self.chat_app.runtime, self.session, time.monotonic()
+        config = runtime.config
+        if session is None:
+            state = "starting" if self._waiting_prompt is None else "waiting for the SDK to load"
+            hint = "" if self._waiting_prompt is None else "Esc takes it back"
+            status = wording.Status(model=config.model, demo=config.demo, state=state, hint=hint)
+        else:
+            status = self._status(session, now)
+        self.query_one("#status", StatusBar).show(*wording.status_fields(status))
+
+    def _status(self, session: ChatSession, now: float) -> wording.Status:
+        runtime = self.chat_app.runtime
+        turn = session.turn or (session.conversation.turns[-1] if session.conversation.turns else None)
+        running = session.state is not State.IDLE
+        figures = runtime.figures(turn, now) if turn is not None else None
+        state, tone, hint = "ready", "", "^P"
+        rolling = None
+        if running and turn is not None and turn.outcome is None:
+            state, tone = wording.running_state(turn, now, session.state)
+            hint = "Esc gives up" if turn.retry_at is not None else "Esc stops"
+            ratio = runtime.ratios.characters_per_token(turn.model)
+            rolling = self._rolling.tokens_per_second(now, ratio)
+        elif running:
+            state, hint = "saving", ""
+            figures = None if turn is not session.turn else figures
+        opened = session.conversation.turns[session.opened_with :]
+        totals = [runtime.figures(each, now) for each in opened if each.outcome is not None]
+        costs = [each.cost for each in totals if each.cost is not None]
+        window = runtime.context_window(turn.model if turn else session.model)
+        return wording.Status(
+            model=session.model,
+            demo=runtime.config.demo,
+            running=running,
+            state=state,
+            tone=tone,
+            figures=figures,
+            rolling=rolling,
+            context=meter.context_share(figures, window) if figures else None,
+            session_cost=sum(costs) if costs else None,
+            session_in=sum(each.input_tokens or 0 for each in totals),
+            session_out=sum(each.output_tokens or 0 for each in totals),
+            hint=hint,
+        )
+
+    def on_screen_resume(self) -> None:
+        """Back from a dialog: type on."""
+        if not self.log_widget.has_focus:
+            self.composer.focus()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Text pasted while the log has the focus goes into the composer."""
+        if not self.composer.has_focus:
+            self.composer.focus()
+            self.composer.post_message(event)
+
+
+def _thinking_summary(turn: Turn) -> str:
+    """One line for the thinking of a turn, or '' if there was none."""
+    request = turn.request
+    if request is None or request.stamps.first_thinking is None:
+        return ""
+    stamps = request.stamps
+    until = stamps.first_text or stamps.last_delta or stamps.ended
+    if until is None or until <= request.stamps.first_thinking:
+        return ""
+    return f"thought for {wording.clock(until - request.stamps.first_thinking)}"

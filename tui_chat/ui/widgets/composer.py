@@ -1,0 +1,154 @@
+"""Where prompts are written: Textual's TextArea with Enter that sends, a prompt history, and `/` completion.
+
+It posts what the user did and knows nothing of what happens then. TextArea's own editing keys are left alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import TextArea
+
+from tui_chat.text import sanitise
+from tui_chat.ui.commands import completions
+
+NEW_LINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter", "ctrl+enter")
+
+
+class Composer(TextArea):
+    """A prompt in the making. Enter sends; Ctrl+J makes a new line."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # Handled in `_on_key`; they stand here so that they can be remapped and are listed.
+        Binding("enter", "submit", "Send", id="composer.send"),
+        Binding(",".join(NEW_LINE_KEYS), "new_line", "New line", id="composer.new_line"),
+    ]
+    DEFAULT_CSS = """
+    Composer {
+        height: auto; min-height: 1; max-height: 33vh; padding: 0 1 0 0; border: none; background: transparent;
+        scrollbar-size-vertical: 1;
+        &:focus { border: none; }
+    }
+    """
+
+    @dataclass
+    class Submitted(Message):
+        """The user sent `text`."""
+
+        text: str
+
+    class LeftAtTop(Message):
+        """Up was pressed in an empty composer that has no history: towards the log."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(
+            id=id,
+            soft_wrap=True,
+            tab_behavior="focus",
+            show_line_numbers=False,
+            highlight_cursor_line=False,
+            placeholder="Ask something. Enter sends, Ctrl+J makes a new line, / lists commands",
+        )
+        self._history: Sequence[str] = ()
+        self._place: int | None = None  # where in the history we are; None: in the draft
+        self._draft = ""
+        self._keys: dict[str, str] | None = None
+
+    def set_history(self, prompts: Sequence[str]) -> None:
+        """The earlier prompts, the latest last."""
+        self._history = prompts
+        self._place = None
+
+    def replace_text(self, text: str) -> None:
+        """Put `text` in place of all there is, the cursor at its end."""
+        self.load_text(text)
+        self.move_cursor(self.document.end)
+
+    # Sending -------------------------------------------------------------------------------------------------------
+
+    def _submit(self) -> bool:
+        """Send the text and make room for the next; a blank one is passed on too, it may release a queue."""
+        text = self.text
+        self._place, self._draft = None, ""
+        self.replace_text("")
+        self.post_message(self.Submitted(text))
+        return True
+
+    def _new_line(self) -> bool:
+        self.insert("\n")
+        return True
+
+    def action_undo(self) -> None:
+        """Undo; TextArea raises after some large pastes are undone (textual #6686), then there is no more to undo."""
+        try:
+            super().action_undo()
+        except ValueError:
+            self.history.clear()
+
+    # History and completion ----------------------------------------------------------------------------------------
+
+    def _on_key(self, event: events.Key) -> None:  # type: ignore[override]  # TextArea's is a coroutine; both are called
+        """Keys in the order they were typed: a binding would overtake the text before Enter, or be overtaken after it."""
+        handlers: dict[str, Callable[[], bool]] = {"up": self._older, "down": self._newer, "tab": self._complete}
+        handler = handlers.get(event.key) or self._bound(event.key)
+        if handler is not None and handler():
+            event.stop()
+            event.prevent_default()
+
+    def _bound(self, key: str) -> Callable[[], bool] | None:
+        """What the user's keymap makes of `key` here."""
+        if self._keys is None:
+            bindings = self._bindings.copy()
+            bindings.apply_keymap(self.app._keymap)  # noqa: SLF001 - the only way to ask for the user's keys
+            self._keys = {
+                each: binding.action for each, found in bindings.key_to_bindings.items() for binding in found
+            }
+        return {"submit": self._submit, "new_line": self._new_line}.get(self._keys.get(key, ""))
+
+    def _older(self) -> bool:
+        if self.cursor_location[0] > 0 or not self.selection.is_empty:
+            return False
+        if not self._history:
+            if not self.text:
+                self.post_message(self.LeftAtTop())
+            return not self.text
+        place = len(self._history) if self._place is None else self._place
+        if place == 0:
+            return True
+        if self._place is None:
+            self._draft = self.text
+        self._recall(place - 1)
+        return True
+
+    def _newer(self) -> bool:
+        if self._place is None or self.cursor_location[0] < self.document.line_count - 1:
+            return False
+        self._recall(self._place + 1)
+        return True
+
+    def _recall(self, place: int) -> None:
+        self._place = None if place >= len(self._history) else place
+        self.replace_text(self._draft if self._place is None else self._history[place])
+
+    def _complete(self) -> bool:
+        found = completions(self.text)
+        if not found:
+            return False
+        self.replace_text(f"/{found[0].name}" + (" " if found[0].argument else ""))
+        return True
+
+    def update_suggestion(self) -> None:
+        """The rest of the first command that fits, as ghost text."""
+        found = completions(self.text)
+        self.suggestion = found[0].name[len(self.text) - 1 :] if found and len(self.text) > 1 else ""
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        """Pasted text is text, whatever it holds."""
+        event.prevent_default()
+        event.stop()
+        result = self._replace_via_keyboard(sanitise(event.text), *self.selection)
+        if result is not None:
+            self.move_cursor(result.end_location)

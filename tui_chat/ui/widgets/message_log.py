@@ -1,0 +1,487 @@
+"""The conversation in one line-API widget.
+
+Why one widget: every layout of Textual walks all widgets of the screen, so a widget a message makes each token dearer than the
+last. Here messages are items that hold source and lines; the screen asks for the lines it shows; a running reply changes only
+its open tail, at most once a frame. What was never in view is never laid out.
+
+Following is ours: at the end the log follows; when the reader scrolls up it stays where they are, whatever grows below, and a
+mark says how much. It knows nothing of turns, stores or the network: values come down as calls, facts go up as messages.
+"""
+
+import time
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.selection import Selection
+from textual.strip import Strip
+
+from tui_chat.ui.widgets.log_items import LogItem, NoticeItem, PromptItem, ReplyItem, plain
+from tui_chat.ui.widgets.markdown_view import Looks, MarkdownView
+from tui_chat.ui.wording import Footer
+
+FRAME: Final = 1 / 60  # seconds
+_CURSOR_MARK: Final = "▎"
+
+
+class MessageLog(MarkdownView, can_focus=True):
+    """Prompts and replies, the newest at the end. Focused, it has a message cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move_cursor(-1)", "Previous message", id="log.previous"),
+        Binding("down,j", "move_cursor(1)", "Next message", id="log.next"),
+        Binding("home", "to_start", "Start", id="log.start"),
+        Binding("end", "to_end", "End", id="log.end"),
+    ]
+
+    @dataclass
+    class ActionChosen(Message):
+        """An action of a reply's footer was clicked."""
+
+        action: str
+        turn_id: str
+
+    @dataclass
+    class LinkClicked(Message):
+        """A link in a reply was clicked."""
+
+        url: str
+
+    @dataclass
+    class KeyTyped(Message):
+        """A printable key that means nothing here: it belongs to the composer."""
+
+        character: str
+
+    @dataclass
+    class LeftAtEnd(Message):
+        """The cursor was moved below the last message."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._items: list[LogItem] = []
+        self._starts: list[int] = []  # the first line of each item
+        self._total = 0
+        self._replies: dict[str, ReplyItem] = {}
+        self._looks: Looks | None = None
+        self._width = 0
+        self._following = True
+        self._moving_ourselves = False
+        self._dirty: set[str] = set()
+        self._flush_due = False
+        self._flushed_at = 0.0
+        self._cursor: int | None = None
+
+    # Values down ---------------------------------------------------------------------------------------------------
+
+    def add_prompt(self, turn_id: str, text: str) -> None:
+        """Append a user message."""
+        self._append(PromptItem(turn_id, text))
+
+    def add_reply(self, turn_id: str, text: str = "") -> None:
+        """Append a reply, finished or about to grow."""
+        reply = ReplyItem(turn_id, text)
+        self._replies[turn_id] = reply
+        self._append(reply)
+
+    def add_notice(self, text: str, style: str = "footer") -> None:
+        """Append a quiet line of the program's own."""
+        self._append(NoticeItem(text, style))
+
+    def write(self, turn_id: str, delta: str) -> None:
+        """Append to the text of a running reply; painted at the next frame."""
+        self._replies[turn_id].write(delta)
+        self._touch(turn_id)
+
+    def think(self, turn_id: str, delta: str) -> None:
+        """Append to the thinking of a running reply."""
+        self._replies[turn_id].think(delta)
+        self._touch(turn_id)
+
+    def thought(self, turn_id: str, summary: str) -> None:
+        """The thinking of a reply is over; `summary` stands for it."""
+        self._replies[turn_id].thought(summary)
+        self._touch(turn_id)
+
+    def end(self, turn_id: str, footer: Footer | None) -> None:
+        """Finish a reply, or change the footer of one that is finished."""
+        self._replies[turn_id].end(footer)
+        self._touch(turn_id)
+        self._flush()
+
+    def clear(self) -> None:
+        """Empty the log."""
+        self._items.clear()
+        self._starts.clear()
+        self._replies.clear()
+        self._dirty.clear()
+        self._total, self._cursor, self._following = 0, None, True
+        self._resized()
+        self.refresh()
+
+    def source(self, turn_id: str) -> str:
+        """The text of a reply, verbatim."""
+        return self._replies[turn_id].source
+
+    @property
+    def following(self) -> bool:
+        """Whether the log follows its end."""
+        return self._following
+
+    @property
+    def cursor_turn(self) -> str | None:
+        """The turn under the message cursor."""
+        return None if self._cursor is None else self._items[self._cursor].turn_id or None
+
+    @property
+    def cursor_source(self) -> str:
+        """The source of the message under the cursor."""
+        return "" if self._cursor is None else self._items[self._cursor].source
+
+    def document_of(self, turn_id: str) -> object:
+        """The live document that a reply is drawn from, or None before it was laid out."""
+        return self._replies[turn_id].document
+
+    # Growing -------------------------------------------------------------------------------------------------------
+
+    def _append(self, item: LogItem) -> None:
+        self._items.append(item)
+        self._starts.append(self._total)
+        if self._width:
+            item.layout(self._width, self._looks_now())
+        self._total += item.height
+        self._resized()
+        self.refresh()
+
+    def _touch(self, turn_id: str) -> None:
+        self._dirty.add(turn_id)
+        if self._flush_due:
+            return
+        self._flush_due = True
+        wait = self._flushed_at + FRAME - time.monotonic()
+        if wait <= 0:
+            self.call_next(self._flush)  # the first delta after a pause is painted at once
+        else:
+            self.set_timer(wait, self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        self._flushed_at = time.monotonic()
+        turn_ids, self._dirty = self._dirty, set()
+        for turn_id in turn_ids:
+            reply = self._replies.get(turn_id)
+            if reply is None or not reply.width:
+                continue
+            place = self._place(reply)
+            before = self._height_in_list(place)
+            first = self._starts[place] + reply.update()
+            grown = reply.height - before
+            if grown:
+                self._shift(place + 1, grown)
+                self._resized()
+                first = first if place == len(self._items) - 1 else min(first, self._starts[place])
+            self._refresh_from(first)
+
+    def _place(self, item: LogItem) -> int:
+        for place in range(len(self._items) - 1, -1, -1):  # what changes stands near the end
+            if self._items[place] is item:
+                return place
+        raise ValueError("not in the log")
+
+    def _height_in_list(self, place: int) -> int:
+        end = self._starts[place + 1] if place + 1 < len(self._starts) else self._total
+        return end - self._starts[place]
+
+    def _shift(self, place: int, lines: int) -> None:
+        for later in range(place, len(self._starts)):
+            self._starts[later] += lines
+        self._total += lines
+
+    def _refresh_from(self, line: int) -> None:
+        top = max(0, line - self.scroll_offset.y)
+        height = self.size.height
+        if top < height:
+            self.refresh(Region(0, top, self.size.width, height - top))
+        elif not self._following:
+            self.refresh(Region(0, height - 1, self.size.width, 1))  # the mark that counts what is below
+
+    # Layout --------------------------------------------------------------------------------------------------------
+
+    def _looks_now(self) -> Looks:
+        if self._looks is None:
+            self._looks = self.looks()
+        return self._looks
+
+    def notify_style_update(self) -> None:
+        """The theme changed: all lines are made again, those in view first."""
+        super().notify_style_update()
+        self._looks = None
+        if self._width:
+            self._lay_out_again(self._width)
+
+    def on_resize(self) -> None:
+        """The width changed: the reader's line stays where it is."""
+        width = self.scrollable_content_region.width
+        if width and width != self._width:
+            self._lay_out_again(width)
+        else:
+            self._resized()
+
+    def _lay_out_again(self, width: int) -> None:
+        anchor, share = self._anchor()
+        self._width = width
+        for item in self._items:
+            item.width = 0
+        self._sum_up()
+        if self._following or anchor is None:
+            self._lay_out_end()
+        else:
+            self._lay_out_around(anchor)
+        self._resized()
+        if anchor is not None and not self._following:
+            self._scroll(self._starts[anchor] + int(share * self._height_in_list(anchor)))
+        self.refresh()
+
+    def _anchor(self) -> tuple[int | None, float]:
+        """The item at the top of the view, and how far into it the view begins."""
+        if not self._items:
+            return None, 0.0
+        top = self.scroll_offset.y
+        place = max(0, bisect_right(self._starts, top) - 1)
+        return place, (top - self._starts[place]) / max(1, self._height_in_list(place))
+
+    def _sum_up(self) -> None:
+        self._total = 0
+        for place, item in enumerate(self._items):
+            self._starts[place] = self._total
+            self._total += item.height
+
+    def _lay_out_end(self) -> None:
+        needed = self.size.height
+        for item in reversed(self._items):
+            if needed <= 0:
+                break
+            item.layout(self._width, self._looks_now())
+            needed -= item.height
+        self._sum_up()
+
+    def _lay_out_around(self, place: int) -> None:
+        needed = self.size.height * 2
+        for item in self._items[place:]:
+            if needed <= 0:
+                break
+            item.layout(self._width, self._looks_now())
+            needed -= item.height
+        self._sum_up()
+
+    def _lay_out_view(self) -> None:
+        """Lay out what has come into view; what grows above the view moves the view with it."""
+        if not self._width:
+            return
+        while True:
+            top = self.scroll_offset.y
+            bottom = top + self.size.height
+            place = max(0, bisect_right(self._starts, top) - 1)
+            while place < len(self._items) and self._starts[place] < bottom and self._items[place].width:
+                place += 1
+            if place >= len(self._items) or self._starts[place] >= bottom:
+                return
+            guess = self._height_in_list(place)
+            self._items[place].layout(self._width, self._looks_now())
+            grown = self._items[place].height - guess
+            if grown:
+                self._shift(place + 1, grown)
+                self._resized()
+                if self._starts[place] < top:
+                    self._scroll(top + grown)
+
+    def _resized(self) -> None:
+        """The number of lines changed: tell the scrollbar, and follow the end if we follow."""
+        with self._ourselves():
+            self.virtual_size = Size(self._width, self._total)
+            if self._following:
+                self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
+
+    def _scroll(self, y: int) -> None:
+        with self._ourselves():
+            self.scroll_to(y=y, animate=False, force=True)
+
+    @contextmanager
+    def _ourselves(self) -> Iterator[None]:
+        before, self._moving_ourselves = self._moving_ourselves, True
+        try:
+            yield
+        finally:
+            self._moving_ourselves = before
+
+    # Scrolling -----------------------------------------------------------------------------------------------------
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Follow at the end, stay anywhere else."""
+        if not self._moving_ourselves:
+            if new_value < old_value:
+                self._following = False
+            elif new_value >= self.max_scroll_y - 1:
+                self._following = True
+            self._lay_out_view()
+        super().watch_scroll_y(old_value, new_value)
+
+    def follow(self) -> None:
+        """Go to the end and stay there."""
+        self._following = True
+        self._lay_out_end()
+        self._resized()
+        self.refresh()
+
+    def action_to_end(self) -> None:
+        """Go to the end."""
+        self.follow()
+
+    def action_to_start(self) -> None:
+        """Go to the first message."""
+        self._following = False
+        self.scroll_to(y=0, animate=False, force=True)
+
+    def page(self, direction: int) -> None:
+        """Move one page up (-1) or down (1), with one line of overlap."""
+        self.scroll_to(y=self.scroll_offset.y + direction * max(1, self.size.height - 1), animate=False, force=True)
+
+    # The message cursor --------------------------------------------------------------------------------------------
+
+    def on_focus(self) -> None:
+        """Focused, the log points at a message: the last one at first."""
+        if self._cursor is None and self._items:
+            self._cursor = len(self._items) - 1
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """Without the focus nothing is pointed at."""
+        self._cursor = None
+        self.refresh()
+
+    def action_move_cursor(self, by: int) -> None:
+        """Point at another message and bring it into view."""
+        if not self._items:
+            return
+        place = (len(self._items) if self._cursor is None else self._cursor) + by
+        if place >= len(self._items):
+            self.post_message(self.LeftAtEnd())
+            return
+        self._cursor = max(0, place)
+        self._show(self._cursor)
+        self.refresh()
+
+    def _show(self, place: int) -> None:
+        start, height = self._starts[place], self._height_in_list(place)
+        top, view = self.scroll_offset.y, self.size.height
+        if start < top or height > view:
+            target = start
+        elif start + height > top + view:
+            target = start + height - view
+        else:
+            return
+        self.scroll_to(y=target, animate=False, force=True)
+
+    def on_key(self, event: events.Key) -> None:
+        """Printable keys without a meaning here are typed into the composer."""
+        if event.is_printable and event.character is not None:
+            event.stop()
+            self.post_message(self.KeyTyped(event.character))
+
+    # Painting ------------------------------------------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the view."""
+        width = self.size.width
+        line = y + self.scroll_offset.y
+        strip = self._strip(line)
+        if strip is None:
+            return Strip.blank(width, self.rich_style)
+        strip = strip.adjust_cell_length(width).apply_style(self.rich_style)
+        selection = self.text_selection
+        if selection is not None and (span := selection.get_span(line)) is not None:
+            strip = _selected(strip, span, self.screen.get_component_rich_style("screen--selection"))
+        strip = strip.apply_offsets(0, line)
+        if y == self.size.height - 1 and not self._following:
+            return self._with_mark(strip, width)
+        return strip
+
+    def _strip(self, line: int) -> Strip | None:
+        if not 0 <= line < self._total:
+            return None
+        place = bisect_right(self._starts, line) - 1
+        item = self._items[place]
+        index = line - self._starts[place]
+        if not item.width or index >= item.height:
+            return None
+        strip = item.line(index)
+        if place == self._cursor and self.has_focus:
+            mark = Segment(_CURSOR_MARK, self._looks_now()["cursor"])
+            strip = Strip([mark, *strip.crop(1)]) if strip.cell_length else Strip([mark])
+        return strip
+
+    def _with_mark(self, strip: Strip, width: int) -> Strip:
+        below = self._total - self.scroll_offset.y - self.size.height
+        if below <= 0:
+            return strip
+        style = self.rich_style + self._looks_now()["below"] + Style(meta={"action": "to_end", "turn_id": ""})
+        text = f" ↓ {below} more  Ctrl+End "
+        if len(text) > width:
+            text = f" ↓ {below} "
+        if len(text) > width:
+            return strip
+        return Strip([*strip.crop(0, width - len(text)), Segment(text, style)])
+
+    # Mouse and selection -------------------------------------------------------------------------------------------
+
+    def on_click(self, event: events.Click) -> None:
+        """A footer's action, the mark at the end, or a link."""
+        meta = event.style.meta
+        if "href" in meta:
+            self.post_message(self.LinkClicked(str(meta["href"])))
+        elif meta.get("action") == "to_end":
+            self.follow()
+        elif "action" in meta:
+            self.post_message(self.ActionChosen(str(meta["action"]), str(meta["turn_id"])))
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """The selected text, as it is shown."""
+        first = selection.start.y if selection.start else 0
+        last = selection.end.y if selection.end else self._total - 1
+        strips = [strip for line in range(first, last + 1) if (strip := self._strip(line)) is not None]
+        lines = plain(strips).split("\n")
+        if selection.end is not None and lines:
+            lines[-1] = lines[-1][: selection.end.x]
+        if selection.start is not None and lines:
+            lines[0] = lines[0][selection.start.x :]
+        return "\n".join(line[min(len(line) - len(line.lstrip()), 3) :] for line in lines), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        """Paint the selection."""
+        self.refresh()
+
+    def visible_text(self) -> str:
+        """The lines in view as text: what a person sees."""
+        return plain(self._visible())
+
+    def _visible(self) -> Iterable[Strip]:
+        for y in range(self.size.height):
+            yield self._strip(y + self.scroll_offset.y) or Strip([])
+
+
+def _selected(strip: Strip, span: tuple[int, int], style: Style) -> Strip:
+    start, end = span
+    width = strip.cell_length
+    end = width if end == -1 else min(end, width)
+    if start >= end:
+        return strip
+    middle = Strip(Segment.apply_style(strip.crop(start, end), post_style=style), end - start)
+    return Strip.join([strip.crop(0, start), middle, strip.crop(end, width)])

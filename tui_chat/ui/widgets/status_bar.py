@@ -1,0 +1,84 @@
+"""One line at the bottom: what runs, since when, how fast, at what cost. It shows the fields it is given, as many as fit."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui_chat.ui.widgets.looks import component_style
+from tui_chat.ui.wording import Field
+
+GAP = 2  # columns between fields
+
+
+def fit(fields: Sequence[Field], right: str, width: int) -> list[Field]:
+    """The fields that fit beside `right` in `width` cells; the one with the lowest `keep` goes first, the last one stays."""
+    kept = list(fields)
+    free = width - 2 - (cell_len(right) + GAP if right else 0)
+    while len(kept) > 1 and _cells(kept) > free:
+        # Of two equal ones the later goes first.
+        kept.remove(min(reversed(kept), key=lambda field: field.keep))
+    return kept
+
+
+def _cells(fields: Sequence[Field]) -> int:
+    return sum(cell_len(field.text.rstrip()) for field in fields) + GAP * (len(fields) - 1)
+
+
+class StatusBar(Widget):
+    """Call `show` with fields; nothing here runs on a timer."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "status--model",
+        "status--state",
+        "status--dim",
+        "status--warm",
+        "status--error",
+        "status--hint",
+    }
+    DEFAULT_CSS = "StatusBar { height: 1; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._fields: Sequence[Field] = ()
+        self._right = ""
+
+    def show(self, fields: Sequence[Field], right: str) -> None:
+        """Show `fields` from the left and `right` at the right edge."""
+        if (fields, right) != (self._fields, self._right):
+            self._fields, self._right = fields, right
+            self.refresh()
+
+    @property
+    def text(self) -> str:
+        """The line as it is shown now."""
+        return self._line(self.size.width).text
+
+    def render_line(self, y: int) -> Strip:
+        """The one line."""
+        return self._line(self.size.width).apply_style(self.rich_style)
+
+    def _line(self, width: int) -> Strip:
+        fields = fit(self._fields, self._right, width)
+        segments = [Segment(" ")]
+        used = 1
+        for place, field in enumerate(fields):
+            text = (" " * GAP if place else "") + (field.text if place < len(fields) - 1 else field.text.rstrip())
+            segments.append(Segment(text, self._style(field.tone)))
+            used += cell_len(text)
+        room = width - used - 1
+        if self._right and cell_len(self._right) <= room:
+            segments.append(Segment(" " * (room - cell_len(self._right))))
+            segments.append(Segment(self._right, self._style("hint")))
+            return Strip([*segments, Segment(" ")])
+        if used > width:  # one field alone is too long: cut it, never the bar
+            text = set_cell_size("".join(segment.text for segment in segments), max(1, width - 1)) + "…"
+            return Strip([Segment(text)]).crop(0, width)
+        return Strip(segments).adjust_cell_length(width)
+
+    def _style(self, tone: str) -> Style:
+        return component_style(self, f"status--{tone}") if tone else Style()

@@ -1,0 +1,251 @@
+"""The words and numbers of the screen: figures in, text out. Pure, so that every sentence can be tested without a terminal.
+
+Widths are chosen so that a running field keeps its place while its number changes. Unknown is a dash, an estimate has `~`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from tui_chat import meter
+from tui_chat.conversation import Outcome, Turn
+from tui_chat.meter import Figures
+from tui_chat.text import sanitise_line
+
+UNKNOWN: Final = "–"
+Tone = Literal["dim", "warm", "error"]
+
+
+def model_name(model: str) -> str:
+    """The model's id without `claude-`, as the screen shows it."""
+    return sanitise_line(model.removeprefix("claude-"))
+
+
+def tokens(count: int | None) -> str:
+    """A token count in at most five characters."""
+    if count is None:
+        return UNKNOWN
+    for limit, divisor, form in (
+        (1_000, 1, ".0f"),
+        (9_950, 1e3, ".1f"),
+        (999_500, 1e3, ".0f"),
+        (9_950_000, 1e6, ".1f"),
+    ):
+        if count < limit:
+            return f"{count / divisor:{form}}{'' if divisor == 1 else 'k' if divisor == 1e3 else 'M'}"
+    return f"{count / 1e6:.0f}M"
+
+
+def money(dollars: float) -> str:
+    """US dollars, three decimals below one dollar."""
+    if 0 < dollars < 0.0005:
+        return "<$0.001"
+    return f"${dollars:.3f}" if dollars < 1 else f"${dollars:.2f}"
+
+
+def clock(seconds: float) -> str:
+    """A duration that counts up: tenths below a minute, then minutes and hours."""
+    seconds = max(0.0, seconds)
+    if seconds < 59.95:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest:02}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02}m"
+
+
+def ttft(seconds: float | None) -> str:
+    """The time to first token with hundredths."""
+    return UNKNOWN if seconds is None else f"{seconds:.2f}s" if seconds < 10 else clock(seconds)
+
+
+def rate(value: float | None) -> str:
+    """Tokens per second."""
+    return UNKNOWN if value is None else f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
+
+
+def share(value: float | None) -> str:
+    """A share of the context window in per cent."""
+    return UNKNOWN if value is None else "<1%" if 0 < value < 0.005 else f"{value:.0%}"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One place in the status bar; of those that do not fit the one with the lowest `keep` goes first."""
+
+    text: str
+    keep: int
+    tone: str = ""
+
+
+# What stays longest has the highest number: SCREEN order of dropping, session first, state last.
+KEEP_SESSION, KEEP_CACHED, KEEP_COST, KEEP_CONTEXT, KEEP_RATE, KEEP_TOKENS, KEEP_MODEL, KEEP_TTFT, KEEP_STATE = range(
+    1, 10
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All that the status bar may show now. The clock's numbers are already taken."""
+
+    model: str
+    demo: bool = False
+    running: bool = False
+    state: str = "ready"
+    tone: str = ""
+    figures: Figures | None = None
+    rolling: float | None = None
+    context: float | None = None
+    session_cost: float | None = None
+    session_in: int = 0
+    session_out: int = 0
+    hint: str = ""
+
+
+def running_state(turn: Turn, now: float, session_state: str) -> tuple[str, str]:
+    """The status word with its clock, and its tone, of a running turn."""
+    if session_state in ("stopping", "saving"):
+        return session_state, ""
+    word = meter.state(turn, now)
+    request = turn.request
+    if word == "retrying" and turn.retry_at is not None:
+        error = request.error if request else None
+        cause = f": {_short_cause(error.type, error.status)}" if error else ""
+        wait = max(0, round(turn.retry_at - now))
+        return f"retrying in {wait}s, attempt {len(turn.requests) + 1} of {turn.retry_of}{cause}", "warm"
+    if request is None:
+        return f"{word} {clock(now - turn.started):<5}", ""
+    if word == "quiet":
+        seconds, pings = meter.quiet_for(request, now)
+        return f"quiet {seconds:.0f}s, {'pings' if pings else 'nothing'} arriving", "warm"
+    return f"{word} {clock(now - request.stamps.sent):<5}", ""
+
+
+def _short_cause(kind: str, status: int | None) -> str:
+    name = kind.removesuffix("_error").replace("_", " ")
+    return f"{name} ({status})" if status else name
+
+
+def status_fields(status: Status) -> tuple[list[Field], str]:
+    """The fields from left to right, and the text at the right edge."""
+    fields = [Field("demo" if status.demo else model_name(status.model), KEEP_MODEL, "model")]
+    fields.append(Field(status.state, KEEP_STATE, status.tone or "state"))
+    figures = status.figures
+    if figures is None:
+        if status.demo:
+            fields.append(
+                Field(
+                    "  replies come from the built-in demo; set ANTHROPIC_API_KEY to talk to Claude", KEEP_TOKENS, "dim"
+                )
+            )
+        return fields, status.hint
+    if not status.running:
+        fields.append(Field("  last:", KEEP_TTFT, "dim"))
+    fields += _figure_fields(status, figures)
+    return fields, status.hint
+
+
+def _figure_fields(status: Status, figures: Figures) -> Iterable[Field]:
+    if figures.ttft is not None:
+        yield Field(f"TTFT {ttft(figures.ttft)}", KEEP_TTFT)
+    elif status.running and figures.headers_after is not None:
+        yield Field(f"headers {ttft(figures.headers_after)}", KEEP_TTFT, "dim")
+    if status.running and figures.ttft is None:
+        return
+    speed = figures.tokens_per_second
+    if speed is not None:
+        yield Field(f"{rate(speed)} tok/s", KEEP_RATE)
+    elif status.running:
+        yield Field(f"{'~' + rate(status.rolling) if status.rolling is not None else UNKNOWN:>4} tok/s", KEEP_RATE)
+    yield Field(f"{tokens(figures.input_tokens)} in", KEEP_TOKENS)
+    if figures.cache_read or figures.cache_write:
+        read, write = figures.cache_read, figures.cache_write
+        parts = [tokens(read)] if read else []
+        parts += [f"+{tokens(write)}"] if write else []
+        yield Field(f"({' '.join(parts)})", KEEP_CACHED, "dim")
+    out = f"{'~' if figures.output_estimated else ''}{tokens(figures.output_tokens)}"
+    yield Field(f"{out:>5} out" if status.running else f"{out} out", KEEP_TOKENS)
+    if figures.cost is not None:
+        yield Field(f"{'~' if figures.cost_estimated else ''}{money(figures.cost)}", KEEP_COST)
+    yield Field(f"ctx {share(status.context)}", KEEP_CONTEXT)
+    if not status.running and (status.session_in or status.session_out):
+        cost = "" if status.session_cost is None else f" {money(status.session_cost)}"
+        text = f"  session {tokens(status.session_in)} in {tokens(status.session_out)} out{cost}"
+        yield Field(text, KEEP_SESSION, "dim")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a footer offers: its key in the log, its label, and the name of the action."""
+
+    key: str
+    label: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """The dim line under a reply: what it was, and what can be done."""
+
+    text: str
+    tone: Tone = "dim"
+    actions: tuple[Action, ...] = ()
+
+
+def footer(turn: Turn, figures: Figures, *, goes_out: bool, saved: bool = True) -> Footer:
+    """The footer of a turn that has ended."""
+    again = Action("r", "send again", "send_again")
+    leave = Action("x", "leave out", "toggle_context") if turn.in_context else Action("x", "take in", "toggle_context")
+    unsaved = [] if saved else ["not saved"]
+    if turn.outcome is Outcome.CANCELLED:
+        return _stopped(turn, figures, goes_out, unsaved, (again, leave))
+    if turn.outcome is Outcome.FAILED:
+        sentence = turn.error.sentence if turn.error else "the turn failed"
+        kind = {"cut_off": "cut off: ", "interrupted": "", "timed_out": "timed out: "}.get(
+            turn.error.type if turn.error else "", "failed: "
+        )
+        out = [f"~{tokens(figures.output_tokens)} out"] if turn.text else []
+        context = [] if goes_out else ["left out of the next request"]
+        text = " · ".join([kind + sanitise_line(sentence), *out, *context, *unsaved])
+        return Footer(text, "error", (again, leave) if turn.text else (again,))
+    if turn.stop_reason == "refusal":
+        request = turn.request
+        category = (request.stop_details or {}).get("category") if request else None
+        why = f" ({sanitise_line(str(category))})" if category else ""
+        return Footer(" · ".join([f"refused{why}", "left out of the next request", *unsaved]), "warm")
+    parts = [*_figure_parts(figures), sanitise_line(turn.stop_reason or "no stop reason")]
+    if turn.stop_reason == "max_tokens":
+        parts[-1] = "reached max_tokens"
+    if not goes_out:
+        parts.append("left out of the next request")
+    if turn.server == "demo":
+        parts.insert(0, "demo")
+    return Footer(" · ".join([*parts, *unsaved]), "warm" if turn.stop_reason == "max_tokens" else "dim")
+
+
+def _stopped(turn: Turn, figures: Figures, goes_out: bool, unsaved: list[str], actions: tuple[Action, ...]) -> Footer:
+    has_text = bool(turn.text.strip())
+    parts = ["stopped by you"]
+    if figures.ttft is not None:
+        parts += [f"TTFT {ttft(figures.ttft)}", f"~{tokens(figures.output_tokens)} out"]
+    if figures.duration is not None:
+        parts.append(clock(figures.duration))
+    if turn.closed_after is not None and turn.requests:
+        parts.append(f"closed in {max(1, round(turn.closed_after * 1000))} ms")
+    if not has_text:
+        parts.append("nothing had come")
+    else:
+        parts.append("stays in context" if goes_out else "left out of the next request")
+    return Footer(" · ".join([*parts, *unsaved]), "warm", actions if has_text else actions[:1])
+
+
+def _figure_parts(figures: Figures) -> list[str]:
+    cached = f" ({tokens(figures.cache_read)} cached)" if figures.cache_read else ""
+    parts = [
+        model_name(figures.model),
+        f"TTFT {ttft(figures.ttft)}",
+        f"{rate(figures.tokens_per_second)} tok/s",
+        f"{tokens(figures.input_tokens)} in{cached}",
+        f"{'~' if figures.output_estimated else ''}{tokens(figures.output_tokens)} out",
+    ]
+    if figures.cost is not None:
+        parts.append(f"{'~' if figures.cost_estimated else ''}{money(figures.cost)}")
+    return parts
