@@ -69,7 +69,8 @@ class Failure:
     def sentence(self) -> str:
         """What happened and what to do, in one line."""
         what = _WHAT.get(self.type, "")
-        happened = what.format(message=self.message) if what else (self.message or self.type)
+        message = self.message.strip().removesuffix(".")
+        happened = what.format(message=message) if what else (message or self.type)
         facts = [str(self.status)] if self.status and self.status >= 400 else []
         facts += [f"{self.attempts} attempts"] if self.attempts > 1 else []
         if self.retry_after is not None and self.retry_after > 60:

@@ -115,7 +115,7 @@ async def _turn(runtime: Runtime, session: ChatSession, prompt: str, output_form
     assert turn is not None  # noqa: S101 - a turn that ended was begun
     kept = runtime.store.path is not None and (ended.saved or not unsaved)
     printer.finish(ended, result_of(runtime, turn, ended, turn.conversation_id if kept else None))
-    await output.close(None if stop.signal is None else LAST_PATIENCE)
+    await output.close(stop.received)
     _explain(turn, ended, output, kept=kept)
     return _exit_code(ended, output, stop)
 
@@ -179,7 +179,7 @@ def _refusal(details: Any) -> str:
 
 
 def _exit_code(ended: TurnEnded, output: "_Output", stop: "_Stop") -> int:
-    if ended.outcome is Outcome.CANCELLED and stop.signal is not None:
+    if stop.signal is not None and (ended.outcome is Outcome.CANCELLED or not output.done):
         return 128 + stop.signal
     if output.error is not None:
         return EXIT_CLOSED if isinstance(output.error, BrokenPipeError) else 1
@@ -191,12 +191,14 @@ class _Stop:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.received = asyncio.Event()
         self.session: ChatSession | None = None
         self._task = asyncio.current_task()
 
     def __call__(self, number: int) -> None:
         """Stop because of signal `number`; the first one decides the exit code, later ones change nothing."""
         first, self.signal = self.signal is None, self.signal or number
+        self.received.set()
         if self.session is not None:
             self.session.cancel()
         elif first and self._task is not None:
@@ -289,12 +291,19 @@ class _Output:
         if text and self.error is None:
             self._texts.put(text)
 
-    async def close(self, patience: float | None) -> None:
-        """Wait until all is written, or has failed, or `patience` seconds have gone."""
+    @property
+    def done(self) -> bool:
+        """Whether everything was written, or writing has failed."""
+        return self._done.is_set()
+
+    async def close(self, hurry: asyncio.Event) -> None:
+        """Wait until all is written or has failed; not much longer once `hurry` is set."""
         self._texts.put(None)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                await self._done.wait()
+        done, hurried = asyncio.create_task(self._done.wait()), asyncio.create_task(hurry.wait())
+        await asyncio.wait((done, hurried), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((done,), timeout=LAST_PATIENCE)
+        hurried.cancel()
+        done.cancel()
 
     def _run(self) -> None:
         try:

@@ -95,7 +95,7 @@ def figures(turn: Turn, now: float, ratios: Ratios, prices: PriceList) -> Figure
         cache_read=usage.cache_read,
         cache_write=usage.cache_write,
         output_tokens=output,
-        output_estimated=not exact,
+        output_estimated=not exact and any(each.usage.fields or each.characters for each in turn.requests),
         duration=(now if turn.ended is None else turn.ended) - turn.started,
         context_tokens=None if context is None else context + (output or 0),
         cost=_cost(turn, ratios, prices),

@@ -14,10 +14,46 @@ from collections.abc import Callable
 
 from tui_chat.ui.markdown import LiveDocument, MarkdownTheme, render
 
-WORDS = (
-    "the stream brings text a few characters at time and each event has its own name so that readers can follow "
-    "what happens while server keeps connection open because nothing else would show progress until end of reply"
-).split()
+WORDS = [
+    "the",
+    "stream",
+    "brings",
+    "text",
+    "a",
+    "few",
+    "characters",
+    "at",
+    "time",
+    "and",
+    "each",
+    "event",
+    "has",
+    "its",
+    "own",
+    "name",
+    "so",
+    "that",
+    "readers",
+    "can",
+    "follow",
+    "what",
+    "happens",
+    "while",
+    "server",
+    "keeps",
+    "connection",
+    "open",
+    "because",
+    "nothing",
+    "else",
+    "would",
+    "show",
+    "progress",
+    "until",
+    "end",
+    "of",
+    "reply",
+]
 SIZES = (1_000, 10_000, 50_000, 100_000)
 WINDOW = 2_000  # characters measured around each size; the first window stands at the start
 TOKEN = 4
@@ -55,9 +91,7 @@ def one_list(source: random.Random) -> str:
 
 
 def nested_list(source: random.Random) -> str:
-    return (
-        f"1. {_words(source, 8)}\n   - {_words(source, 8)}\n     - {_words(source, 6)}\n   - {_words(source, 6)}\n"
-    )
+    return f"1. {_words(source, 8)}\n   - {_words(source, 8)}\n     - {_words(source, 6)}\n   - {_words(source, 6)}\n"
 
 
 def table(source: random.Random) -> str:

@@ -151,7 +151,8 @@ def test_nothing_is_left_behind_after_a_signal(start: Start, number: signal.Sign
     terminal = start()
     terminal.kill(number)
     terminal.kill(number)  # twice at once, as a closed window does
-    assert terminal.wait_until_exit() == 0
+    # The second may hit the interpreter in its last millisecond, when it has taken its handlers down.
+    assert terminal.wait_until_exit() in {0, -number}
     assert left_behind(terminal) == set()
 
 

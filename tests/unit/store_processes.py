@@ -1,5 +1,6 @@
 """Starting and ending second processes for the store's tests."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,11 @@ def hear(process: "subprocess.Popen[str]") -> list[str]:
     """The words of its next line; none at its end."""
     assert process.stdout is not None
     return process.stdout.readline().split()
+
+
+def wait_for_death(process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> None:
+    """Wait until it is a zombie: killed, and not yet collected."""
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 
 
 def dead_pid() -> int:

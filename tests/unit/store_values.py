@@ -152,8 +152,7 @@ def event_lists(draw: st.DrawFn, at: float) -> list[Event]:
     events: list[Event] = []
     for attempt in range(1, 1 + draw(st.integers(0, 3))):
         events.append(RequestStarted(now(), draw(some_text), attempt))
-        for _ in range(draw(st.integers(0, 12))):
-            events.append(draw(_inner(now())))
+        events += [draw(_inner(now())) for _ in range(draw(st.integers(0, 12)))]
         if draw(st.booleans()):
             events.append(
                 RequestEnded(

@@ -96,9 +96,9 @@ async def full_disk(path: Path) -> None:
     except StoreUnavailableError as error:
         say("refused", error.sentence)
     end(first)
-    for attempt in (lambda: store.end_turn(owner, first), lambda: store.begin_turn(owner, running(owner))):
+    for attempt in (store.end_turn(owner, first), store.begin_turn(owner, running(owner))):
         try:
-            await attempt()
+            await attempt
         except StoreError as error:
             say(type(error).__name__)
     loaded = await store.load(owner.id)

@@ -3,8 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tui_chat.demo.legality import sign, why_illegal
+from tui_chat.demo.replies import choose_reply
+from tui_chat.demo.tokens import input_usage
 
 SONNET = "claude-sonnet-5-5"
 HAIKU_4_5 = "claude-haiku-4-5"
@@ -45,6 +49,7 @@ def chat(*between: Any) -> dict[str, Any]:
 
 ILLEGAL: list[tuple[str, Any, str]] = [
     ("not an object", [], "valid dictionary"),
+    ("lone surrogate", body(user("\ud800")), "no low surrogate in string"),
     ("no model", {"max_tokens": 1, "messages": [user("hi")]}, "model: Field required"),
     ("model not a string", body(user("hi"), model=3), "model: Input should be a valid string"),
     ("no max_tokens", {"model": SONNET, "messages": [user("hi")]}, "max_tokens: Field required"),
@@ -159,3 +164,36 @@ def test_counting_needs_no_max_tokens_and_takes_no_stream() -> None:
     counted = {"model": SONNET, "messages": [user("hi")]}
     assert why_illegal(counted, counting=True) is None
     assert why_illegal(counted | {"stream": True}, counting=True) == "stream: Extra inputs are not permitted"
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-1, 3) | st.sampled_from(["", " ", "hi", "t1", "user", "assistant"])
+NAMES = [
+    "role",
+    "content",
+    "type",
+    "text",
+    "id",
+    "name",
+    "input",
+    "tool_use_id",
+    "thinking",
+    "signature",
+    "cache_control",
+]
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner))
+BLOCKS = JSON | st.sampled_from([text(), text("cut"), use(), result(), thinking(), result(content=[text()])])
+MESSAGES: st.SearchStrategy[Any] = JSON | st.builds(
+    dict, role=st.sampled_from(["user", "assistant", "system"]), content=JSON | st.lists(BLOCKS)
+)
+TOP = st.dictionaries(
+    st.sampled_from(["system", "tools", "tool_choice", "thinking", "output_config", "cache_control"]), JSON
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(messages=st.lists(MESSAGES) | JSON, fields=TOP, model=st.sampled_from([SONNET, HAIKU_4_5, "another"]))
+def test_any_json_is_judged_and_what_passes_can_be_answered(messages: Any, fields: Any, model: str) -> None:
+    request_body = {"model": model, "max_tokens": 10, "messages": messages} | fields
+    if why_illegal(request_body) is None:
+        choose_reply(messages)
+        input_usage(request_body)

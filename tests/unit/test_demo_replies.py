@@ -88,14 +88,14 @@ def test_from_the_second_turn_on_the_first_prompt_is_quoted() -> None:
 
 @pytest.mark.parametrize("tokens", [1_000, 3_000, 8_000, 50_000])
 def test_long_has_the_length_asked_for(tokens: int) -> None:
-    assert tokens * 0.95 < count_text(reply(f"long {tokens}").text) <= tokens
+    assert tokens * 0.97 < count_text(reply(f"long {tokens}").text) <= tokens
     assert reply("long") == reply("long 3000")
 
 
 def test_the_essay_is_varied_and_whole() -> None:
     text = essay(20_000)
     paragraphs = [part for part in text.split("\n\n") if len(part) > 80]
-    assert len(set(paragraphs)) > 0.95 * len(paragraphs)
+    assert len(set(paragraphs)) > 0.8 * len(paragraphs)
     assert text.count("```") % 2 == 0
 
 

@@ -54,8 +54,8 @@ def test_rates_are_those_of_the_day(prices: PriceList) -> None:
 
 
 def test_a_long_prompt_has_its_own_tier_for_all_tokens(prices: PriceList) -> None:
-    at_the_border = {"input_tokens": 40_000, "cache_read_input_tokens": 60_000}
-    beyond = {"input_tokens": 40_001, "cache_read_input_tokens": 60_000}
+    at_the_border: dict[str, Any] = {"input_tokens": 40_000, "cache_read_input_tokens": 60_000}
+    beyond: dict[str, Any] = {"input_tokens": 40_001, "cache_read_input_tokens": 60_000}
     assert cost(prices, "claude-haiku-5-5", 1000, **at_the_border) == pytest.approx(0.004 + 0.0006 + 0.0005)
     assert cost(prices, "claude-haiku-5-5", 1000, **beyond) == pytest.approx(0.0200005 + 0.003 + 0.0025)
 

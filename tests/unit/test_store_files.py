@@ -42,6 +42,21 @@ async def kept(path: Path) -> list[str]:
     return [each.id for each in found]
 
 
+def names(directory: Path) -> list[str]:
+    """The names of the files in `directory`, sorted."""
+    return sorted(file.name for file in directory.iterdir())
+
+
+def put_aside(path: Path) -> list[Path]:
+    """The damaged databases that were kept beside `path`, without their -wal and -shm."""
+    found = path.parent.glob(f"{path.name}.damaged-*")
+    return [file for file in found if not file.name.endswith(("-wal", "-shm"))]
+
+
+def allow(path: Path, mode: int) -> None:
+    path.chmod(mode)
+
+
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -99,14 +114,14 @@ async def test_what_may_only_be_read_is_refused() -> None:
     with tempfile.TemporaryDirectory() as name:  # not tmp_path: another user must be able to see it
         directory = Path(name)
         await written(directory / "chat.db")
-        (directory / "chat.db").chmod(0o444)
-        directory.chmod(0o555)
+        allow(directory / "chat.db", 0o444)
+        allow(directory, 0o555)
         for path in (directory / "chat.db", directory / "new.db", directory / "deeper" / "new.db"):
             with writer(path, "refused") as process:
                 kind, *sentence = hear(process)
                 assert kind == "StoreUnavailableError"
                 assert str(directory) in " ".join(sentence)
-        directory.chmod(0o700)
+        allow(directory, 0o700)
 
 
 # Other versions, other programs ------------------------------------------------------------------------------------
@@ -159,7 +174,7 @@ def fail(connection: sqlite3.Connection) -> None:
 
 
 async def test_an_older_schema_is_copied_then_migrated(tmp_path: Path) -> None:
-    path = tmp_path / "chat.db"
+    path = tmp_path / "data" / "chat.db"
     owner, turn = await written(path)
     steps = (*migrations.MIGRATIONS, add_mood)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -168,7 +183,7 @@ async def test_an_older_schema_is_copied_then_migrated(tmp_path: Path) -> None:
         assert connection.execute("SELECT id, mood FROM conversations").fetchall() == [(owner.id, None)]
     backup = migrations.backup_path(path, len(migrations.MIGRATIONS))
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["chat.db", backup.name]
+    assert names(path.parent) == ["chat.db", backup.name]
     store = await Store.open(backup)
     assert await store.load(owner.id) == dataclasses.replace(owner, turns=[stored(turn)])
     await store.close()
@@ -217,10 +232,11 @@ async def test_garbage_is_moved_aside_and_named(tmp_path: Path, garbage: bytes) 
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).write_bytes(garbage + suffix.encode())
     store = await Store.open(path)
-    (aside,) = (file for file in tmp_path.glob("chat.db.damaged-*") if not file.name.endswith(("-wal", "-shm")))
+    (aside,) = put_aside(path)
     assert str(aside) in store.notices[0]
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", "-wal"):
         assert aside.with_name(aside.name + suffix).read_bytes() == garbage + suffix.encode()
+    assert aside.with_name(aside.name + "-shm").exists()  # an index that SQLite makes anew: its bytes may differ
     await store.close()
     owner, _ = await written(path)
     assert await kept(path) == [owner.id]
@@ -231,7 +247,7 @@ async def test_a_second_damaged_file_does_not_replace_the_first(tmp_path: Path) 
     for number in range(3):
         path.write_bytes(b"garbage %d" % number)
         await (await Store.open(path)).close()
-    assert {file.read_bytes() for file in tmp_path.glob("chat.db.damaged-*")} == {b"garbage %d" % n for n in range(3)}
+    assert {file.read_bytes() for file in put_aside(path)} == {b"garbage 0", b"garbage 1", b"garbage 2"}
 
 
 async def test_starts_at_once_move_garbage_aside_once(tmp_path: Path) -> None:
@@ -239,7 +255,7 @@ async def test_starts_at_once_move_garbage_aside_once(tmp_path: Path) -> None:
     path.write_bytes(b"garbage" * 1000)
     ids = await asyncio.gather(*(written(path, str(number)) for number in range(4)))
     assert sorted(await kept(path)) == sorted(owner.id for owner, _ in ids)
-    assert len(list(tmp_path.glob("chat.db.damaged-*"))) == 1
+    assert len(put_aside(path)) == 1
 
 
 async def test_an_empty_file_is_a_new_database(tmp_path: Path) -> None:
@@ -249,21 +265,32 @@ async def test_an_empty_file_is_a_new_database(tmp_path: Path) -> None:
     assert await kept(path) == [owner.id]
 
 
-async def test_damage_found_later_is_an_error_of_ours(tmp_path: Path) -> None:
+async def test_damaged_pages_found_at_opening_are_moved_aside_too(tmp_path: Path) -> None:
     path = tmp_path / "chat.db"
-    owner, _ = await written(path, "x" * 100_000)
+    await written(path)
+    pages = path.read_bytes()
+    path.write_bytes(pages[:4096] + b"\xff" * (len(pages) - 4096))  # the first page holds header and schema
+    assert await kept(path) == []
+    assert len(put_aside(path)) == 1
+
+
+async def test_damage_found_later_is_an_error_and_the_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    damaged, _ = await written(path, "x" * 100_000)
+    sound, _ = await written(path)
+    path.write_bytes(path.read_bytes().replace(b"x" * 4000, b"\xff" * 4000))
     pages = bytearray(path.read_bytes())
-    pages[4096:] = b"\xff" * (len(pages) - 4096)  # all but the first page, which holds header and schema
-    store = await Store.open(None)
-    await store.close()
+    for start in range(0, len(pages), 4096):
+        if pages[start + 4 : start + 4000] in (b"x" * 3996, b"\xff" * 3996):
+            pages[start : start + 4] = b"\xff" * 4  # the number of the next page of the long text
     path.write_bytes(pages)
+    store = await Store.open(path)
     with pytest.raises(StoreCorruptError) as caught:
-        opened = await Store.open(path)
-        try:
-            await opened.load(owner.id)
-        finally:
-            await opened.close()
+        await store.load(damaged.id)
     assert str(path) in str(caught.value)
+    assert await store.load(sound.id) is not None
+    await store.close()
+    assert put_aside(path) == []
 
 
 # Locks, full disks -------------------------------------------------------------------------------------------------
@@ -330,7 +357,7 @@ async def test_a_cancelled_await_ends_the_wait_and_not_the_job(tmp_path: Path) -
         other.execute("ROLLBACK")
     found = await store.load(owner.id)
     assert found is not None
-    assert [each.id for each in found.turns] == [turn.id]
+    assert [(each.id, each.text) for each in found.turns] == [(turn.id, "text")]
     take(turn, content("text"))
     end(turn, Outcome.CANCELLED)
     await store.end_turn(owner, turn)
@@ -366,7 +393,7 @@ async def test_a_full_disk_is_an_error_and_works_again_when_there_is_room(tmp_pa
 
 
 async def test_close_finishes_what_is_queued_and_may_be_repeated(tmp_path: Path) -> None:
-    path = tmp_path / "chat.db"
+    path = tmp_path / "data" / "chat.db"
     store = await Store.open(path)
     assert store.path == path
     owner = conversation()
@@ -380,19 +407,39 @@ async def test_close_finishes_what_is_queued_and_may_be_repeated(tmp_path: Path)
     await saving
     with pytest.raises(StoreUnavailableError, match="closed"):
         await store.recent()
-    assert [file.name for file in tmp_path.iterdir()] == ["chat.db"]
+    assert names(path.parent) == ["chat.db"]
     assert await kept(path) == [owner.id]
+
+
+async def test_turn_boundaries_reach_the_disk_and_the_journal_need_not(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "chat.db")
+
+    async def synchronous() -> int:
+        return await store._read(lambda connection: int(connection.execute("PRAGMA synchronous").fetchone()[0]))
+
+    owner = conversation()
+    turn = running(owner)
+    await store.begin_turn(owner, turn)
+    assert await synchronous() == 2  # FULL
+    await store.journal(turn.id, content("text"))
+    assert await synchronous() == 1  # NORMAL
+    take(turn, content("text"))
+    end(turn)
+    await store.end_turn(owner, turn)
+    assert await synchronous() == 2
+    await store.close()
 
 
 async def test_in_memory_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    before = names(tmp_path)
     store = await Store.open(None)
     assert store.path is None
     owner = conversation()
     await store.begin_turn(owner, running(owner))
     assert [each.id for each in await store.recent()] == [owner.id]
     await store.close()
-    assert list(tmp_path.iterdir()) == []
+    assert names(tmp_path) == before
 
 
 async def test_a_deleted_journal_leaves_no_readable_text(tmp_path: Path) -> None:

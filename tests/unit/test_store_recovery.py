@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.unit.store_processes import dead_pid, hear, tell, writer
+from tests.unit.store_processes import dead_pid, hear, tell, wait_for_death, writer
 from tests.unit.store_values import content, conversation, end, event_lists, running, stored, take
 from tui_chat.conversation import Conversation, Outcome, Turn
 from tui_chat.errors import Failure
@@ -128,7 +128,7 @@ async def test_a_turn_of_a_living_process_is_left_alone_until_it_dies(tmp_path: 
             turn = await only_turn(path, owner_id)
             assert (turn.outcome, turn.text, turn.started) == (None, "half a reply", 0.0)
         victim.kill()  # it is not waited for: a zombie writes no more
-        os.waitid(os.P_PID, victim.pid, os.WEXITED | os.WNOWAIT)
+        wait_for_death(victim)
         turn = await only_turn(path, victim_id)
         assert (turn.outcome, turn.text) == (Outcome.FAILED, "half a reply")
         assert (await only_turn(path, survivor_id)).outcome is None
@@ -144,8 +144,8 @@ async def test_kill_9_in_the_middle_loses_nothing_acknowledged(tmp_path: Path, s
     acknowledged: dict[str, tuple[str, int]] = {}
     with writer(path, "chatter") as process:
         for _ in range(random.Random(seed).randrange(1, 60)):
-            what, turn_id, characters = hear(process)
-            acknowledged[turn_id] = what, int(characters)
+            what, turn_id, count = hear(process)
+            acknowledged[turn_id] = what, int(count)
         process.send_signal(signal.SIGKILL)
         while words := hear(process):  # acknowledged before the signal arrived; a cut last line counts for nothing
             if len(words) == 3:
@@ -265,7 +265,7 @@ def test_without_proc_ps_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         assert not owner.is_gone(owner.Owner(child.pid), me, 0)
         assert owner.is_gone(owner.Owner(child.pid, "Thu Jan 1 00:00:00 1970"), me, 0)
         child.kill()
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        wait_for_death(child)
         assert owner.is_gone(owner.Owner(child.pid), me, 0)
 
 

@@ -66,7 +66,7 @@ async def test_turns_come_back_in_order(store: Store) -> None:
     assert found.turns[3].prompt.parent_id == owner.turns[2].prompt.id
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(
     events=event_lists(1000.0),
     prompt_blocks=st.lists(json_objects, max_size=3),
@@ -76,6 +76,7 @@ async def test_turns_come_back_in_order(store: Store) -> None:
     in_context=st.booleans(),
 )
 def test_save_then_load_is_the_identity(
+    *,
     events: list[Event],
     prompt_blocks: list[dict[str, object]],
     outcome: Outcome,

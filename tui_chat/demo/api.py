@@ -7,12 +7,13 @@ What it must not know: sockets and time. It remembers one thing, how often each 
 
 import hashlib
 import json
+import re
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from tui_chat.demo.connection import HttpRequest
 from tui_chat.demo.legality import why_illegal
@@ -64,20 +65,22 @@ class Api:
             return self._route(request, body, request_id)
         except _RefusedError as refused:
             return _failure(refused.failure, request_id)
+        except RecursionError:
+            return _failure(Failure(400, ERROR_TYPES[400], "The request body is nested too deeply"), request_id)
 
     def _route(self, request: HttpRequest, body: Any, request_id: str) -> Answer:
         _check_key(request.headers)
-        url = urlsplit(request.target)
-        name = url.path.removeprefix("/v1/models/")
+        path, _, query = request.target.partition("?")
+        name = path.removeprefix("/v1/models/")
         routes: dict[str, tuple[str, Callable[[], Answer]]] = {
             "/v1/messages": ("POST", lambda: self._messages(request, body, request_id)),
             "/v1/messages/count_tokens": ("POST", lambda: _count_tokens(request, body)),
-            "/v1/models": ("GET", lambda: _models(parse_qs(url.query))),
+            "/v1/models": ("GET", lambda: _models(parse_qs(query))),
             f"/v1/models/{name}": ("GET", lambda: _model(name)),
         }
-        if url.path not in routes:
+        if path not in routes:
             raise _RefusedError(404, "Not found")
-        method, handler = routes[url.path]
+        method, handler = routes[path]
         if request.method != method:
             raise _RefusedError(405, "Method Not Allowed", "invalid_request_error")
         return handler()
@@ -173,11 +176,11 @@ def _count_tokens(request: HttpRequest, body: Any) -> Answer:
 
 
 def _models(query: Mapping[str, list[str]]) -> Answer:
-    size = query.get("limit", [""])[-1]
+    size = re.fullmatch(r"[1-9][0-9]{0,3}", query.get("limit", [""])[-1])
     after = query.get("after_id", [""])[-1]
     names = list(MODELS)
     start = names.index(after) + 1 if after in MODELS else 0
-    page = names[start : start + (int(size) if size.isdecimal() else DEFAULT_PAGE)]
+    page = names[start : start + (int(size[0]) if size else DEFAULT_PAGE)]
     content = {
         "data": [MODELS[name].to_json() for name in page],
         "has_more": start + len(page) < len(names),

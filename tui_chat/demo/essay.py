@@ -14,6 +14,20 @@ from tui_chat.demo.tokens import CHARACTERS_PER_TOKEN
 
 _CLOSING = "*The demo stops here, at about {tokens:,} tokens.*\n"
 
+# They fill what is left when the next paragraph would be too long.
+_IN_SHORT = (
+    "The time to first token ends with the first *content*; headers, `message_start` and pings show nobody anything.",
+    "The rate is output tokens over the time from the first to the last delta.",
+    "A reply is finished when `message_stop` has come, and not before.",
+    "The prompt is `input_tokens` and both cache counts together.",
+    "Usage overwrites usage; it is never added up within a request.",
+    "Unknown events are skipped, and unknown blocks are kept.",
+    "To stop is to close the connection, at once.",
+    "What has arrived is kept, marked, and sent back only if it is legal.",
+    "Nothing is repeated quietly once text has been shown.",
+    "Draw at most once a frame, whatever arrives.",
+)
+
 _TOPICS = (
     "a question about a recipe",
     "a review of a pull request",
@@ -29,7 +43,7 @@ _TOPICS = (
 
 
 def essay(tokens: int) -> str:
-    """Markdown of about `tokens` tokens: whole paragraphs, fences and tables, never more than asked but for the first."""
+    """Markdown of `tokens` tokens, at most some 25 fewer: whole paragraphs, fences and tables. Never shorter than its first part."""
     closing = _CLOSING.format(tokens=tokens)
     room = tokens * CHARACTERS_PER_TOKEN - len(closing)
     parts: list[str] = []
@@ -38,7 +52,13 @@ def essay(tokens: int) -> str:
         if room < 0 and parts:
             break
         parts.append(part)
-    return "\n\n".join((*parts, closing))
+    left = tokens * CHARACTERS_PER_TOKEN - sum(len(part) + 2 for part in (*parts, closing))
+    summary = "In short:\n"
+    for point in _IN_SHORT:
+        line = f"\n- {point}"
+        if len(summary) + len(line) <= left:
+            summary += line
+    return "\n\n".join((*parts, *([summary] if summary.endswith(".") else []), closing))
 
 
 def _parts() -> Iterator[str]:

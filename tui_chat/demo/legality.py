@@ -13,6 +13,7 @@ whole conversation shows (`_check_conversation`). The first offence is reported,
 import base64
 import hashlib
 import itertools
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -81,6 +82,10 @@ def sign(thinking: str) -> str:
 def _check(body: object, *, counting: bool) -> None:
     if not isinstance(body, dict):
         refuse("Input should be a valid dictionary")
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        refuse("The request body is not valid JSON: no low surrogate in string")
     if "model" not in body:
         refuse("model: Field required")
     if not isinstance(body["model"], str) or not body["model"]:

@@ -154,9 +154,9 @@ class DemoServer:
                     await connection.close()
                     break
         except BadRequestError as error:
-            await connection.start_response(
-                400, {"content-type": "text/plain", "connection": "close"}, f"{error}\n".encode()
-            )
+            headers = {"content-type": "text/plain", "connection": "close"}
+            await connection.start_response(400, headers, f"{error}\n".encode())
+            await connection.finish()
             await connection.close()
         except ConnectionError:
             return  # a reset between two requests; one within an answer is on its record
@@ -165,14 +165,14 @@ class DemoServer:
 
     async def _handle(self, connection: HttpConnection, request: HttpRequest) -> bool:
         """Answer one request. True if the connection takes another one."""
-        body = _parse(request.body)
+        arrived = self._clock.now()  # before anything is done about it: the schedule counts from here
         record = RequestRecord(
             number=len(self.requests) + 1,
             method=request.method,
             path=request.target,
             headers=hide_secrets(request.headers),
-            body=body,
-            arrived=self._clock.now(),
+            body=_parse(request.body),
+            arrived=arrived,
             request_id="req_011" + secrets.token_hex(10),
         )
         self._recorder.arrived(record)
@@ -285,6 +285,6 @@ def _parse(body: bytes | None) -> Any:
     if not body:
         return None
     try:
-        return json.loads(body)
+        return json.loads(body.decode())  # given bytes, it would let surrogates through
     except (ValueError, RecursionError):
         return None

@@ -97,7 +97,7 @@ def replay(connection: sqlite3.Connection, turn: Turn) -> float:
     ):
         try:
             event = from_json(json.loads(record["event"]))
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             continue
         apply(turn, event)
         at = event.at

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from tui_chat.errors import StoreError, StoreTooNewError
-from tui_chat.store.transactions import immediate
+from tui_chat.store.transactions import immediate, snapshot
 
 APPLICATION_ID: Final = 0x54756943  # "TuiC": `file` and our own check tell whose database it is
 
@@ -135,12 +135,11 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (conversations_as_trees,)
 
 def check(connection: sqlite3.Connection, path: Path | None, migrations: Sequence[Migration] = MIGRATIONS) -> int:
     """The schema's version. Raises StoreTooNewError for a newer one, StoreError for another program's database."""
-    application = _pragma(connection, "application_id")
-    version = _pragma(connection, "user_version")
-    if application != APPLICATION_ID:
-        is_empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-        if application or version or not is_empty:
-            raise StoreError(f"the database {path} belongs to another program", "choose another path")
+    with snapshot(connection):  # or a first start elsewhere could commit between two of these
+        application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application != APPLICATION_ID and (application or version or tables):
+        raise StoreError(f"the database {path} belongs to another program", "choose another path")
     if version > len(migrations):
         raise StoreTooNewError(
             f"the database {path} was written by a newer version (schema {version}, this one knows {len(migrations)})",

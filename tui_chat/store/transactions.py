@@ -16,7 +16,7 @@ from tui_chat.errors import StoreCorruptError, StoreError, StoreUnavailableError
 DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 _LOCKED: Final = "is locked by another program", "close that program, or try again in a moment"
-_FULL: Final = "cannot grow: the disk or the quota is full", "free some space, then try again"
+_FULL: Final = "cannot grow, the disk or the quota is full", "free some space, then try again"
 _READ_ONLY: Final = "cannot be written", "check the permissions of the file and its directory"
 _UNAVAILABLE: Final = {
     sqlite3.SQLITE_BUSY: _LOCKED,
@@ -45,7 +45,13 @@ def immediate(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
-    """Several reads that see one state of the database, whatever other processes commit meanwhile."""
+    """Several reads that see one state of the database, whatever other processes commit meanwhile.
+
+    Within a transaction that is already so.
+    """
+    if connection.in_transaction:
+        yield
+        return
     connection.execute("BEGIN")
     try:
         yield

@@ -7,6 +7,7 @@ it has been painted. Whatever goes wrong ends in one sentence on the terminal an
 import gc
 import logging
 import sys
+import time
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,9 +19,11 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from tui_chat.config import Config
+from tui_chat.conversation import ConversationSummary
 from tui_chat.errors import StoreError, TuiChatError
 from tui_chat.runtime import Runtime, read_state, write_state
 from tui_chat.text import sanitise_line
+from tui_chat.ui import wording
 from tui_chat.ui.commands import COMMANDS
 from tui_chat.ui.driver import driver_class
 from tui_chat.ui.screens.chat import ChatScreen
@@ -87,13 +90,14 @@ class TuiChatApp(App[int]):
                 session = await self.runtime.resume(self._resume)
             else:
                 session = await self.runtime.new_session()
-            self._prompts = await self.runtime.store.recent_prompts()
+            self._prompts = (await self.runtime.store.recent_prompts())[::-1]
+            recent = await self.runtime.store.recent(3)
         except TuiChatError as error:
             self.failure = error.sentence
             self.exit(1)
             return
         chat.composer.set_history(self._prompts)
-        chat.attach(session)
+        chat.attach(session, [f"{_title(each)}  {wording.age(time.time() - each.updated_at)}" for each in recent])
         for notice in self.runtime.notices:
             self.notify(sanitise_line(notice), severity="warning", timeout=15, markup=False)
         if self._prompt:
@@ -241,7 +245,7 @@ class TuiChatApp(App[int]):
         if self.chat.session is None:
             return
         entries = [
-            (each.id, sanitise_line(each.title) or "untitled", wording_age(each.updated_at), each.turn_count)
+            (each.id, _title(each), wording.age(time.time() - each.updated_at), each.turn_count)
             for each in await self.runtime.store.recent(200)
         ]
         wanted = argument.lower()
@@ -302,15 +306,8 @@ class TuiChatApp(App[int]):
         self._close_messages_no_wait()
 
 
-def wording_age(updated_at: float) -> str:
-    """How long ago, in words."""
-    import time
-
-    seconds = max(0.0, time.time() - updated_at)
-    for limit, size, name in ((3600, 60, "min"), (86400, 3600, "h"), (86400 * 60, 86400, "d")):
-        if seconds < limit:
-            return f"{seconds / size:.0f} {name} ago"
-    return time.strftime("%Y-%m-%d", time.localtime(updated_at))
+def _title(summary: ConversationSummary) -> str:
+    return sanitise_line(summary.title) or "untitled"
 
 
 def _log_hint(config: Config) -> str:

@@ -211,7 +211,9 @@ class TerminalDriver(LinuxDriver):
             self.ended_by = signal.Signals(number)
             self._ended_at = time.monotonic()
         elif time.monotonic() - self._ended_at > _REPEATED_SIGNAL:
-            # Asked twice: the application does not answer. Go the way an unhandled signal goes, but clean up.
+            # Asked twice: the application does not answer. Go the way an unhandled signal goes, but clean up, and do not
+            # let a third signal end the cleaning.
+            signal.signal(number, signal.SIG_IGN)
             self._restore()
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

@@ -52,6 +52,15 @@ def clock(seconds: float) -> str:
     return f"{minutes}m{rest:02}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02}m"
 
 
+def age(seconds: float) -> str:
+    """How long ago, in words."""
+    for limit, size, name in ((3_600, 60, "min"), (86_400, 3_600, "h")):
+        if seconds < limit:
+            return f"{max(0, int(seconds / size))} {name} ago"
+    days = int(seconds / 86_400)
+    return "yesterday" if days == 1 else f"{days} days ago"
+
+
 def ttft(seconds: float | None) -> str:
     """The time to first token with hundredths."""
     return UNKNOWN if seconds is None else f"{seconds:.2f}s" if seconds < 10 else clock(seconds)
@@ -97,6 +106,7 @@ class Status:
     session_cost: float | None = None
     session_in: int = 0
     session_out: int = 0
+    session_estimated: bool = False
     hint: str = ""
 
 
@@ -167,8 +177,9 @@ def _figure_fields(status: Status, figures: Figures) -> Iterable[Field]:
         yield Field(f"{'~' if figures.cost_estimated else ''}{money(figures.cost)}", KEEP_COST)
     yield Field(f"ctx {share(status.context)}", KEEP_CONTEXT)
     if not status.running and (status.session_in or status.session_out):
-        cost = "" if status.session_cost is None else f" {money(status.session_cost)}"
-        text = f"  session {tokens(status.session_in)} in {tokens(status.session_out)} out{cost}"
+        about = "~" if status.session_estimated else ""
+        cost = "" if status.session_cost is None else f" {about}{money(status.session_cost)}"
+        text = f"  session {tokens(status.session_in)} in {about}{tokens(status.session_out)} out{cost}"
         yield Field(text, KEEP_SESSION, "dim")
 
 
@@ -198,7 +209,7 @@ def footer(turn: Turn, figures: Figures, *, goes_out: bool, saved: bool = True) 
     if turn.outcome is Outcome.CANCELLED:
         return _stopped(turn, figures, goes_out, unsaved, (again, leave))
     if turn.outcome is Outcome.FAILED:
-        sentence = turn.error.sentence if turn.error else "the turn failed"
+        sentence = turn.error.sentence.removesuffix("; send again") if turn.error else "the turn failed"
         kind = {"cut_off": "cut off: ", "interrupted": "", "timed_out": "timed out: "}.get(
             turn.error.type if turn.error else "", "failed: "
         )

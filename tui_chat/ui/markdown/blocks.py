@@ -17,37 +17,15 @@ What it must not know: widths, styles, the screen. Everything goes to a `Sink`.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 from markdown_it import MarkdownIt
 
 from tui_chat.ui.markdown import scan
 from tui_chat.ui.markdown.scan import UNFINISHED, Align, Definition
+from tui_chat.ui.markdown.sink import Sink
 
 DEEPEST: Final = 64  # containers; further markers are shown as text
-
-
-class Sink(Protocol):
-    """Receives the structure. Exactly one leaf is open between `open_…` and `close_leaf`."""
-
-    def open_quote(self) -> None: ...
-    def open_list(self) -> None: ...
-    def open_item(self, marker: str) -> None: ...
-    def close_container(self) -> None: ...
-
-    def open_paragraph(self, *, blank: bool) -> None: ...
-    def open_heading(self, level: int, *, blank: bool) -> None: ...
-    def open_code(self, info: str | None, *, blank: bool) -> None: ...
-    def open_table(self, header: list[str], columns: list[Align], *, blank: bool) -> None: ...
-    def rule(self, *, blank: bool) -> None: ...
-
-    def add(self, text: str) -> None: ...
-    def add_code(self, text: str, raw: str) -> None: ...
-    def end_code_line(self) -> None: ...
-    def add_row(self, row: list[str]) -> None: ...
-    def underline(self, level: int) -> None: ...
-    def define(self, label: str, href: str) -> None: ...
-    def close_leaf(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -126,12 +104,6 @@ class BlockParser:
         leaf = self._leaf
         return isinstance(leaf, _Paragraph) and leaf.begun and leaf.held is None and leaf.definition is None
 
-    @property
-    def header(self) -> str | None:
-        """A paragraph's only line, if it may still become a table's header."""
-        leaf = self._leaf
-        return leaf.held if isinstance(leaf, _Paragraph) and not leaf.begun else None
-
     # Lines
 
     def line(self, raw: str) -> None:
@@ -168,13 +140,23 @@ class BlockParser:
         """The text has ended: close everything."""
         self._close(0)
 
+    def finish_early(self) -> None:
+        """Close everything for showing: what begins like a table's header is shown as one."""
+        leaf = self._leaf
+        if isinstance(leaf, _Paragraph) and not leaf.begun and leaf.held is not None and leaf.held[0] == "|":
+            header = scan.cells(leaf.held)
+            if header:
+                self._leaf = _Table(len(header))
+                self._sink.open_table(header, [Align.LEFT] * len(header), blank=leaf.blank)
+        self.finish()
+
     def _continue(self, text: str) -> tuple[int, int]:
         """Continue open containers: the column after their markers, and how many of them the line belongs to."""
         cursor = 0
         matched = 0
         for container in self._stack:
             if container.kind != "list":
-                start = _spaces(text, cursor)
+                start = scan.spaces(text, cursor)
                 if container.kind == "quote":
                     if start - cursor > 3 or start == len(text) or text[start] != ">":
                         break
@@ -196,7 +178,7 @@ class BlockParser:
         """Whether the open leaf takes the line, all containers being continued, without asking for new blocks."""
         leaf = self._leaf
         if isinstance(leaf, _Fence):
-            start = _spaces(text, cursor)
+            start = scan.spaces(text, cursor)
             marker = text[start:].rstrip(" ")
             if start - cursor <= 3 and len(marker) >= leaf.length and marker == leaf.character * len(marker):
                 self._close_leaf()
@@ -205,7 +187,7 @@ class BlockParser:
             self._code(text, cursor, raw)
             return True
         if isinstance(leaf, _Indented):
-            start = _spaces(text, cursor)
+            start = scan.spaces(text, cursor)
             if start == len(text):
                 leaf.blanks.append(text[cursor + 4 :])
                 self._blank = True
@@ -226,7 +208,7 @@ class BlockParser:
         paragraph = leaf if isinstance(leaf, _Paragraph) else None
         opened = False  # a new container was opened by this line
         while True:
-            start = _spaces(text, cursor)
+            start = scan.spaces(text, cursor)
             if start == len(text):
                 break
             interrupting = paragraph is not None and all_matched and not opened
@@ -286,7 +268,7 @@ class BlockParser:
         if match is None or len(self._stack) + 1 >= DEEPEST:
             return None
         width = match.end() - start
-        content = _spaces(text, match.end())
+        content = scan.spaces(text, match.end())
         empty = content == len(text)
         if interrupting and (empty or (match[2] is not None and int(match[2]) != 1)):
             return None
@@ -386,7 +368,7 @@ class BlockParser:
 
     def _code(self, text: str, cursor: int, raw: str) -> None:
         text = text[cursor:]
-        self._sink.add_code(text, _from_column(raw, cursor) if "\t" in raw else text)
+        self._sink.add_code(text, scan.from_column(raw, cursor) if "\t" in raw else text)
         if self._whole:
             self._sink.end_code_line()
 
@@ -459,19 +441,3 @@ class BlockParser:
         self._leaf = _Table(len(columns))
         self._sink.open_table(header, columns, blank=blank)
         return True
-
-
-def _spaces(text: str, start: int) -> int:
-    """The end of the run of spaces at `start`."""
-    match = scan.SPACES.match(text, start)
-    return match.end() if match else start
-
-
-def _from_column(raw: str, column: int) -> str:
-    """What of `raw` stands at or after `column`, tabs kept; of a tab that is cut the rest comes as spaces."""
-    at = 0
-    for index, character in enumerate(raw):
-        if at >= column:
-            return " " * (at - column) + raw[index:]
-        at += 4 - at % 4 if character == "\t" else 1
-    return " " * max(0, at - column)

@@ -62,7 +62,7 @@ def _lexer(language: str) -> Lexer | None:
 
 def _lex(lexer: RegexLexer, text: str, state: State) -> tuple[list[tuple[_TokenType, str]], State]:
     """`RegexLexer.get_tokens_unprocessed`, which also tells the state it ends in."""
-    rules: dict[str, list[tuple[Any, Any, Any]]] = lexer._tokens  # type: ignore[attr-defined]  # noqa: SLF001 - Pygments offers the table under this name only
+    rules: dict[str, list[tuple[Any, Any, Any]]] = lexer._tokens
     stack = list(state)
     found: list[tuple[_TokenType, str]] = []
     position = 0
@@ -130,9 +130,9 @@ class Highlighter:
         if self._lexer is None:
             plain = self._theme.code_block
             return [[(line, plain)] for line in lines], state, False
-        text = "\n".join(lines) + "\n"
+        text = "\n".join([*lines, ""])
         if self._stateful:
-            tokens, state = _lex(self._lexer, text, state)  # type: ignore[arg-type]  # _stateful says that it is one
+            tokens, state = _lex(self._lexer, text, state)
         else:
             tokens = [(kind, value) for _, kind, value in self._lexer.get_tokens_unprocessed(text)]
         found: list[list[Fragment]] = [[]]
@@ -241,7 +241,18 @@ class _Preview:
 class CodeLeaf:
     """The lines of one code block, given to `emit` row by row."""
 
-    __slots__ = ("_emit", "_fold", "_highlighter", "_line", "_open", "_plain", "_preview", "_settled", "_state", "_width")
+    __slots__ = (
+        "_emit",
+        "_fold",
+        "_highlighter",
+        "_line",
+        "_open",
+        "_plain",
+        "_preview",
+        "_settled",
+        "_state",
+        "_width",
+    )
 
     def __init__(self, language: str, width: int, theme: MarkdownTheme, emit: Emit) -> None:
         self._emit = emit

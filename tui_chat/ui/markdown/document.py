@@ -14,7 +14,8 @@ A paragraph may be one line of 100 kB. A line longer than `LONG` characters is t
 beginning has decided what it is; the parts are cut at spaces, again by the text alone.
 
 What waits a moment before it is shown: a line that so far is only marker characters (a dash may become an item, a
-rule or an underline; backticks a fence). What it must not know: widgets, frames, the network.
+rule or an underline; backticks a fence). Markup that is open at the very end is shown as if it were closed, and a line
+that begins with a pipe as a table's header, so that text seldom changes its looks after it was shown. What it must not know: widgets, frames, the network.
 """
 
 import re
@@ -223,7 +224,8 @@ class LiveDocument:
             undecided = _UNDECIDED_IN_FENCE if parser.in_fence else _UNDECIDED
             if undecided.fullmatch(line) is None:
                 parser.line(sanitise(line))
-        parser.finish()
+        renderer.show_end()
+        parser.finish_early()
         return renderer.lines
 
 

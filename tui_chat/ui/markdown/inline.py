@@ -29,6 +29,7 @@ _FORMULA: Final = re.compile(
     r"\$\$[^$]+\$\$|\$(?![\s$])(?:[^$\\\n]|\\.)*?(?<!\s)\$(?!\d)|\\\((?!\\\)).+?\\\)|\\\[(?!\\\]).+?\\\]", re.DOTALL
 )
 _FOOTNOTE: Final = re.compile(r"(\[\^[^\]\s]{1,80}\]:?)")
+_TO_COME: Final = "https://"  # the address of a link whose address has not arrived
 _FOLLOWED: Final = re.compile(r"https?://|mailto:", re.IGNORECASE)
 
 
@@ -135,10 +136,10 @@ class InlineRenderer:
         followed = _FOLLOWED.match(address)
         shown = style + self._theme.image
         runs.append((text, _link_style(shown, address) if followed else shown))
-        if address:
+        if address and address != _TO_COME:
             url = style + self._theme.url
             runs.append((f" ({address})", _link_style(url, address) if followed else url))
 
 
 def _link_style(style: Style, address: str) -> Style:
-    return style + Style.from_meta({"href": address})
+    return style if address == _TO_COME else style + Style.from_meta({"href": address})

@@ -9,7 +9,6 @@ inside a list only where the source has one.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -17,46 +16,23 @@ from markdown_it.common.utils import normalizeReference
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.strip import Strip
 
 from tui_chat.ui.markdown.code import CodeBlock, CodeLeaf
 from tui_chat.ui.markdown.inline import InlineRenderer, Runs
-from tui_chat.ui.markdown.layout import Flow, LineInfo, Lines, Row, segments
+from tui_chat.ui.markdown.layout import Flow, LineInfo, Lines, Row
+from tui_chat.ui.markdown.places import Frame, Place, place_for
 from tui_chat.ui.markdown.scan import Align
-from tui_chat.ui.markdown.segments import Segmenter
+from tui_chat.ui.markdown.segments import Segmenter, completed
 from tui_chat.ui.markdown.table import TableLeaf
 from tui_chat.ui.markdown.theme import MarkdownTheme
 
-QUOTE_BAR: Final = "▌ "
+QUOTE_BAR: Final = "│ "
 BULLET: Final = "• "
 KEPT: Final = 2_000  # characters of a paragraph that are kept, for an underline or a late link definition
 _TASK: Final = re.compile(r"\[([ xX])\][ \n]+")
+_NOTE: Final = re.compile(r"\n\[\^[^\]\s]{1,80}\]:")
 _LABELS: Final = re.compile(r"\[((?:[^\[\]\\]|\\.){1,999})\]", re.DOTALL)
 _CODE_INDENT: Final = 2
-
-
-@dataclass(slots=True)
-class _Frame:
-    """An open container: what stands before its first line and before the others, both `cells` wide."""
-
-    kind: str
-    first: Segment | None
-    rest: Segment | None
-    cells: int
-    used: bool = False
-
-
-@dataclass(slots=True)
-class _Place:
-    """Where a leaf stands. `separator` is the blank line to put before it, or None."""
-
-    first: list[Segment]
-    rest: list[Segment]
-    cells: int
-    width: int
-    separator: Strip | None
-    source: int
-    start: int = -1  # its first line, once it has one
 
 
 @dataclass(slots=True)
@@ -69,6 +45,7 @@ class _Text:
     kept: list[str] | None
     kept_length: int = 0
     fresh: bool = True
+    complete: bool = True  # in a fork: it ends where the text ends, so open markup is closed for showing
 
     def fork(self) -> "_Text":
         return _Text(
@@ -78,6 +55,7 @@ class _Text:
             self.kept.copy() if self.kept is not None else None,
             self.kept_length,
             self.fresh,
+            complete=False,
         )
 
 
@@ -85,7 +63,7 @@ class _Text:
 class _Waiting:
     """A finished text with link labels that no definition has been seen for."""
 
-    place: _Place
+    place: Place
     base: Style
     text: str
     stop: int
@@ -102,10 +80,11 @@ class Renderer:
         self._width = width
         self._theme = theme
         self._inline = inline
-        self._frames: list[_Frame] = []
-        self._place: _Place | None = None
+        self._frames: list[Frame] = []
+        self._place: Place | None = None
         self._leaf: _Text | CodeLeaf | TableLeaf | None = None
         self._block: CodeBlock | None = None  # the open code block; none in a fork
+        self._code: list[str] = []  # the parts of its unfinished line
         self._code_count = 0
         self._waiting: dict[str, list[_Waiting]] = {}
         self._forked = False
@@ -128,19 +107,24 @@ class Renderer:
             other._leaf = leaf.fork(other._emit, other._read)
         return other
 
+    def show_end(self) -> None:
+        """In a fork: the text goes no further; what is open is shown as it will probably look."""
+        if isinstance(self._leaf, _Text):
+            self._leaf.complete = True
+
     # Containers
 
     def open_quote(self) -> None:
         bar = Segment(QUOTE_BAR, self._theme.quote_bar)
-        self._frames.append(_Frame("quote", bar, bar, 2))
+        self._frames.append(Frame("quote", bar, bar, 2))
 
     def open_list(self) -> None:
-        self._frames.append(_Frame("list", None, None, 0))
+        self._frames.append(Frame("list", None, None, 0))
 
     def open_item(self, marker: str) -> None:
         text = BULLET if len(marker) == 1 or len(marker) >= self._width // 2 else marker + " "
         first = Segment(text, self._theme.bullet)
-        self._frames.append(_Frame("item", first, Segment(" " * len(text), self._theme.text), len(text)))
+        self._frames.append(Frame("item", first, Segment(" " * len(text), self._theme.text), len(text)))
 
     def close_container(self) -> None:
         frame = self._frames[-1]
@@ -173,7 +157,10 @@ class Renderer:
 
     def open_table(self, header: list[str], columns: list[Align], *, blank: bool) -> None:
         place = self._begin(blank=blank)
-        self._leaf = TableLeaf(header, columns, place.width, self._base(), self._theme, self._read, self._emit)
+        leaf = TableLeaf(
+            header, columns, place.width, base=self._base(), theme=self._theme, read=self._read, emit=self._emit
+        )
+        self._leaf = leaf.fork(self._emit, self._read) if self._forked else leaf
 
     def rule(self, *, blank: bool) -> None:
         place = self._begin(blank=blank)
@@ -187,6 +174,8 @@ class Renderer:
         if leaf.fresh:
             leaf.fresh = False
             text = self._task(text)
+        elif _NOTE.match(text):
+            text = "  " + text  # each footnote stands on a line of its own
         if leaf.kept is not None:
             leaf.kept.append(text)
             leaf.kept_length += len(text)
@@ -200,15 +189,14 @@ class Renderer:
         if isinstance(self._leaf, CodeLeaf):
             self._leaf.add(text)
             if self._block is not None:
-                if self._block.closed:
-                    self._block.closed = False
-                    self._block.lines.append(raw)
-                else:
-                    self._block.lines[-1:] = [self._block.lines[-1] + raw] if self._block.lines else [raw]
+                self._code.append(raw)
 
     def end_code_line(self) -> None:
         if isinstance(self._leaf, CodeLeaf):
             self._leaf.end_line()
+            if self._block is not None:
+                self._block.lines.append("".join(self._code))
+                self._code.clear()
 
     def add_row(self, row: list[str]) -> None:
         if isinstance(self._leaf, TableLeaf):
@@ -236,6 +224,8 @@ class Renderer:
         leaf, place = self._leaf, self._place
         if isinstance(leaf, _Text) and place is not None:
             rest = leaf.segmenter.rest().rstrip(" \n")
+            if self._forked and leaf.complete:
+                rest = completed(rest)
             if rest:
                 self._flow(leaf, rest)
             leaf.flow.finish()
@@ -291,7 +281,8 @@ class Renderer:
 
     def _read(self, text: str, base: Style) -> Runs:
         segmenter = Segmenter()
-        parts = [*segmenter.add(text), segmenter.rest()]
+        parts = segmenter.add(text)
+        parts.append(completed(segmenter.rest()) if self._forked else segmenter.rest())
         return [run for part in parts if part for run in self._inline.runs(part, base)]
 
     def _emit_rows(self, flow: Flow) -> None:
@@ -300,7 +291,7 @@ class Renderer:
 
     # Late link definitions
 
-    def _wait(self, text: str, base: Style, place: _Place) -> None:
+    def _wait(self, text: str, base: Style, place: Place) -> None:
         if "[" not in text:
             return
         labels = {normalizeReference(match[1]) for match in _LABELS.finditer(text)}
@@ -318,9 +309,11 @@ class Renderer:
         self._flow(leaf, leaf.segmenter.rest().rstrip(" \n"))
         leaf.flow.finish()
         fresh = Lines.empty()
-        for index, row in enumerate(leaf.flow.take()):
-            strip = _strip(place.rest if index else place.first, place.cells, row)
-            fresh.append(strip, LineInfo(place.source, waiting.source_stop, place.cells, row.wrapped))
+        for row in leaf.flow.take():
+            fresh.append(
+                place.strip(row, first=not fresh.strips),
+                LineInfo(place.source, waiting.source_stop, place.cells, row.wrapped),
+            )
         self.lines.replace(place.start, waiting.stop, fresh)
         shift = len(fresh) - (waiting.stop - place.start)
         if shift:
@@ -342,40 +335,10 @@ class Renderer:
 
     # Places
 
-    def _begin(self, *, blank: bool) -> _Place:
+    def _begin(self, *, blank: bool) -> Place:
         """Where a leaf that begins now will stand."""
-        limit = self._width - max(4, min(20, self._width // 2))
-        first: list[Segment] = []
-        rest: list[Segment] = []
-        cells = 0
-        shared: _Frame | None = None  # the innermost container that has shown something already
-        for frame in reversed(self._frames):
-            if shared is None and frame.used:
-                shared = frame
-            if frame.rest is None or cells + frame.cells > max(limit, frame.cells):
-                continue
-            cells += frame.cells
-            shown = frame.rest if frame.used or frame.first is None else frame.first
-            first.append(shown)
-            rest.append(frame.rest)
-        separator = None
-        if len(self.lines) and (blank or shared is None or shared.kind == "quote"):
-            separator = self._separator()
-        place = _Place(first[::-1], rest[::-1], cells, max(2, self._width - cells), separator, self.source_line)
-        self._place = place
-        return place
-
-    def _separator(self) -> Strip:
-        parts = [frame.rest for frame in self._frames if frame.used and frame.rest is not None]
-        while parts and not parts[-1].text.strip():
-            parts.pop()
-        kept: list[Segment] = []
-        cells = 0
-        for part in reversed(parts):
-            if cells + len(part.text) <= self._width // 2:
-                kept.append(part)
-                cells += len(part.text)
-        return Strip(kept[::-1], cells)
+        self._place = place_for(self._frames, self._width, self.source_line, apart=len(self.lines) > 0, blank=blank)
+        return self._place
 
     def _emit(self, row: Row) -> None:
         place = self._place
@@ -387,16 +350,15 @@ class Renderer:
             place.start = len(self.lines)
             for frame in self._frames:
                 frame.used = True
-        prefix = place.rest if len(self.lines) > place.start else place.first
         info = LineInfo(place.source, self.source_line + 1, place.cells, row.wrapped)
-        self.lines.append(_strip(prefix, place.cells, row), info)
+        self.lines.append(place.strip(row, first=len(self.lines) == place.start), info)
 
     def _emit_code(self, row: Row) -> None:
         gutter = "↳ " if row.wrapped else "  "
         fragments = [(gutter, self._theme.code_label if row.wrapped else self._theme.code_block), *row.fragments]
         self._emit(Row(fragments, row.cells + _CODE_INDENT, row.wrapped))
 
-    def _label(self, language: str, place: _Place) -> None:
+    def _label(self, language: str, place: Place) -> None:
         """The line above a code block: its language, and what copies it."""
         style = self._theme.code_label
         copy = f"copy {self._code_count}"
@@ -411,10 +373,3 @@ class Renderer:
             fragments.append((copy, style + Style.from_meta({"code_block": self._code_count - 1})))
             used = place.width
         self._emit(Row(fragments, used, wrapped=False))
-
-
-def _strip(prefix: list[Segment], cells: int, row: Row) -> Strip:
-    return Strip([*prefix, *segments(row.fragments)], cells + row.cells)
-
-
-Emit = Callable[[Row], None]

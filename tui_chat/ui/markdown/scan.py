@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import normalizeReference
 from markdown_it.helpers import parseLinkDestination, parseLinkTitle
 
-SPACES: Final = re.compile(" *")
+_SPACES: Final = re.compile(" *")
 HEADING: Final = re.compile(r"(#{1,6})(?:[ ]+|$)")
 _HEADING_END: Final = re.compile(r"(?:^|[ ]+)#+[ ]*$")
 FENCE: Final = re.compile(r"(`{3,})([^`]*)$|(~{3,})(.*)$")
@@ -83,6 +83,22 @@ def alignments(line: str) -> list[Align] | None:
         right = cell.endswith(":")
         found.append(Align.CENTER if right and cell[0] == ":" else Align.RIGHT if right else Align.LEFT)
     return found
+
+
+def spaces(text: str, start: int) -> int:
+    """The end of the run of spaces at `start`."""
+    match = _SPACES.match(text, start)
+    return match.end() if match else start
+
+
+def from_column(raw: str, column: int) -> str:
+    """What of `raw` stands at or after `column`, tabs kept; of a tab that is cut the rest comes as spaces."""
+    at = 0
+    for index, character in enumerate(raw):
+        if at >= column:
+            return " " * (at - column) + raw[index:]
+        at += 4 - at % 4 if character == "\t" else 1
+    return " " * max(0, at - column)
 
 
 @dataclass(frozen=True, slots=True)

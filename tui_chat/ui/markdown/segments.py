@@ -6,6 +6,9 @@ the parts one by one gives what reading the whole would give. Where something st
 that is never closed) the cut is forced after `LONGEST` characters, so that the open part stays bounded.
 
 Every cut depends on the text before it and on the next character only, never on how the text arrived.
+
+`completed` is for showing only: it closes what is still open at the end of an unfinished text, so that half a link or
+a bold word looks from its first character as it will look in the end.
 What it must not know: styles, widths, blocks.
 """
 
@@ -169,3 +172,78 @@ def _flanks(before: str, after: str) -> tuple[bool, bool]:
     left = not space_after and (not sign_after or space_before or sign_before)
     right = not space_before and (not sign_before or space_after or sign_after)
     return left, right
+
+
+_TRAILING: Final = re.compile(r"(?:(?<!\\)[*_~`]+|!?\[|<h?t?t?p?s?:?)$")
+_ADDRESS: Final = re.compile(r"<https?:[^\s<>]*$")
+ADDRESS_TO_COME: Final = "(https://)"
+_FAR: Final = 300  # an opener this far back is probably none
+
+
+def completed(text: str) -> str:
+    """`text`, the unfinished end of a paragraph, with its open markup closed and half a marker at its end left out."""
+    text = _TRAILING.sub("", text.rstrip(" \n"))
+    open_marks: list[tuple[str, int]] = []
+    code: tuple[str, int] | None = None
+    for match in _MARKUP.finditer(text):
+        mark = match.group()
+        first = mark[0]
+        start = match.start()
+        before = text[start - 1] if start else " "
+        if code is not None:
+            if mark == code[0]:
+                code = None
+        elif first == "`":
+            code = (mark, start)
+        elif first == "[":
+            if not before.isalnum() and text[match.end() : match.end() + 1] != "^":
+                open_marks.append(("[", start))
+        elif first == "]":
+            place = _last(open_marks, "[")
+            if place is not None:
+                del open_marks[place:]
+                if len(mark) > 1:
+                    open_marks.append(("(", start))
+                elif match.end() == len(text):
+                    return text + ADDRESS_TO_COME
+        elif first == ")":
+            place = _last(open_marks, "(")
+            if place is not None:
+                del open_marks[place:]
+        elif first in "*_~":
+            _toggle(open_marks, mark, start, *_flanks(before, text[match.end()] if match.end() < len(text) else " "))
+    if code is not None:
+        return text + code[0] if len(text) - code[1] < _FAR else text
+    if _ADDRESS.search(text):
+        text += ">"
+    for mark, start in reversed(open_marks):
+        if len(text) - start > _FAR:
+            break
+        if mark == "(":
+            text = text[: start + 1] + ADDRESS_TO_COME
+        else:
+            text = text.rstrip(" \n") + (f"]{ADDRESS_TO_COME}" if mark == "[" else mark)
+    return text
+
+
+def _last(open_marks: list[tuple[str, int]], mark: str) -> int | None:
+    for index in range(len(open_marks) - 1, -1, -1):
+        if open_marks[index][0] == mark:
+            return index
+    return None
+
+
+def _toggle(open_marks: list[tuple[str, int]], mark: str, start: int, opens: bool, closes: bool) -> None:
+    """A run of delimiters closes what it can and opens with the rest."""
+    character = mark[0]
+    count = len(mark)
+    if character == "_" and opens and closes:
+        return
+    while closes and count and open_marks and open_marks[-1][0][0] == character:
+        other, at = open_marks.pop()
+        used = min(count, len(other))
+        count -= used
+        if len(other) > used:
+            open_marks.append((other[used:], at))
+    if opens and count and (character != "~" or count == 2) and count <= 3:
+        open_marks.append((character * count, start))

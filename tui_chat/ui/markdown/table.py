@@ -20,8 +20,9 @@ from tui_chat.ui.markdown.theme import MarkdownTheme
 
 DECIDING: Final = 16
 NARROWEST: Final = 3
-_LONGEST_WORD: Final = 14  # a column is not made narrower than its longest word up to this, while there is room
+_LONGEST_WORD: Final = 20  # a column is not made narrower than its longest word up to this, while there is room
 _GAP: Final = 3
+_STEP: Final = 8  # a table that is still deciding grows by this much, not with each character
 
 Cell = list[Fragment]
 Emit = Callable[[Row], None]
@@ -61,13 +62,28 @@ def _sum_limited(wanted: Sequence[int], floors: Sequence[int], limit: int) -> in
 class TableLeaf:
     """One table. `read` turns a cell's source into runs over a style; rows go to `emit`."""
 
-    __slots__ = ("_aligns", "_base", "_decided", "_emit", "_head", "_narrow", "_read", "_rows", "_shown", "_theme", "_width")
+    __slots__ = (
+        "_aligns",
+        "_base",
+        "_decided",
+        "_emit",
+        "_forked",
+        "_head",
+        "_narrow",
+        "_read",
+        "_rows",
+        "_ruled",
+        "_shown",
+        "_theme",
+        "_width",
+    )
 
     def __init__(
         self,
         header: list[str],
         aligns: list[Align],
         width: int,
+        *,
         base: Style,
         theme: MarkdownTheme,
         read: Callable[[str, Style], Cell],
@@ -83,6 +99,8 @@ class TableLeaf:
         self._rows: list[list[Cell]] = []  # the rows that decide the widths
         self._decided: list[int] | None = None  # the widths; [] if not even the narrowest columns fit
         self._narrow = False  # columns stand one cell apart
+        self._forked = False
+        self._ruled = False  # cells wrap, so rows are kept apart by rules
         self._shown = 0
 
     def fork(self, emit: Emit, read: Callable[[str, Style], Cell]) -> Self:
@@ -98,6 +116,8 @@ class TableLeaf:
         other._rows = self._rows.copy()
         other._decided = self._decided
         other._narrow = self._narrow
+        other._forked = True
+        other._ruled = self._ruled
         other._shown = self._shown
         return other
 
@@ -128,7 +148,10 @@ class TableLeaf:
         else:
             natural = [max(_cells(line[index]) for line in lines) for index in range(count)]
             words = [max(_longest_word(line[index]) for line in lines) for index in range(count)]
+            if self._forked and sum(grown := [-(-width // _STEP) * _STEP for width in natural]) <= available:
+                natural = grown
             self._decided = widths(natural, words, available)
+            self._ruled = sum(max(NARROWEST, width) for width in natural) > available
             self._line(self._head, self._decided)
             self._rule(self._decided)
         rows, self._rows = self._rows, []
@@ -136,10 +159,13 @@ class TableLeaf:
             self._row(row, self._decided)
 
     def _row(self, cells: list[Cell], columns: list[int]) -> None:
-        if columns:
-            self._line(cells, columns)
-        else:
+        if not columns:
             self._stacked(cells)
+            return
+        if self._ruled and self._shown:
+            self._rule(columns)
+        self._shown += 1
+        self._line(cells, columns)
 
     def _rule(self, columns: list[int]) -> None:
         cross = "┼" if self._narrow else "─┼─"

@@ -109,9 +109,9 @@ class MarkdownTheme:
             footnote=Style.parse(accent),
             headings=(
                 Style.parse(f"{accent} bold"),
-                Style.parse(f"{accent} bold"),
                 Style.parse("bold"),
                 Style.parse("bold"),
+                Style.parse(f"{soft} bold"),
                 Style.parse(f"{soft} bold"),
                 Style.parse(f"{soft} italic"),
             ),

@@ -6,13 +6,13 @@ several of these screens can live side by side.
 
 import contextlib
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static, TextArea
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 TICK = 0.1  # seconds between two looks at the clock while a turn runs; idle nothing ticks
 QUIT_WINDOW = 2.0  # seconds within which a second Ctrl+C quits
 WELCOME = """\
-Chat with Claude, with the stream in sight: tokens and time to first token, live, in the line below.
+Chat with Claude and watch the stream: tokens and time to first token, live.
 Enter sends, Ctrl+J makes a new line.
 Escape stops a reply at once, and what came stays.
 Ctrl+P has every command, F1 every key."""
@@ -56,8 +56,8 @@ class ChatScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "escape", "Stop", id="chat.stop", priority=True),
         Binding("ctrl+c,super+c", "copy_or_stop", "Copy, else stop", id="chat.copy_or_stop", priority=True),
-        Binding("ctrl+n", "new_chat", "New chat", id="chat.new", priority=True),
-        Binding("f1", "help", "Keys", id="chat.help", priority=True),
+        Binding("ctrl+n", "app.new_chat", "New chat", id="chat.new", priority=True),
+        Binding("f1", "app.help", "Keys", id="chat.help", priority=True),
         Binding("pageup", "page(-1)", "Page up", id="chat.page_up", priority=True),
         Binding("pagedown", "page(1)", "Page down", id="chat.page_down", priority=True),
         Binding("ctrl+home", "log_start", "Start of the log", id="chat.log_start", priority=True),
@@ -82,9 +82,10 @@ class ChatScreen(Screen[None]):
         """The three parts."""
         yield MessageLog(id="log")
         with Vertical(id="prompt"):
-            yield Static("›", id="mark", markup=False)
-            yield Composer(id="composer")
-        yield Static("", id="below", markup=False)
+            with Horizontal(id="row"):
+                yield Static("›", id="mark", markup=False)
+                yield Composer(id="composer")
+            yield Static("", id="below", markup=False)
         yield StatusBar(id="status")
 
     def on_mount(self) -> None:
@@ -111,8 +112,8 @@ class ChatScreen(Screen[None]):
 
     # The session ---------------------------------------------------------------------------------------------------
 
-    def attach(self, session: ChatSession) -> None:
-        """Show `session`, new or resumed, and send what was waiting for it."""
+    def attach(self, session: ChatSession, recent: Sequence[str] = ()) -> None:
+        """Show `session`, new or resumed, and send what was waiting for it; `recent` are lines for an empty screen."""
         self.session = session
         conversation = session.conversation
         log = self.log_widget
@@ -124,6 +125,11 @@ class ChatScreen(Screen[None]):
                 if summary := _thinking_summary(turn):
                     log.thought(turn.id, summary)
                 log.end(turn.id, self._footer(turn))
+        elif recent:
+            log.clear()
+            log.add_notice(
+                "\n".join([WELCOME, "", "Earlier, with /resume:", *(f"  {line}" for line in recent)]), "welcome"
+            )
         if conversation.draft and not self.composer.text:
             self.composer.replace_text(conversation.draft)
         self.queue = PromptQueue(conversation.queued, paused=bool(conversation.queued))
@@ -262,7 +268,7 @@ class ChatScreen(Screen[None]):
         """The line under the composer: completions of a command, else the queue."""
         found = commands.completions(self.composer.text)
         if found:
-            lines = [f"/{each.name:<8} {each.help}" for each in found[:8]]
+            lines = [f"/{each.name:<8} {each.help}" for each in found]
         else:
             word = "paused" if self.queue.paused else "queued"
             lines = [f"{word} {place}: {sanitise_line(text)}" for place, text in enumerate(self.queue.texts, 1)]
@@ -432,6 +438,7 @@ class ChatScreen(Screen[None]):
         """Empty the screen for another conversation."""
         self.session, self._unsaved = None, None
         self.log_widget.clear()
+        self.log_widget.add_notice(WELCOME, "welcome")
         self.composer.replace_text("")
         self.composer.focus()
 
@@ -495,6 +502,7 @@ class ChatScreen(Screen[None]):
             session_cost=sum(costs) if costs else None,
             session_in=sum(each.input_tokens or 0 for each in totals),
             session_out=sum(each.output_tokens or 0 for each in totals),
+            session_estimated=any(each.output_estimated for each in totals),
             hint=hint,
         )
 

@@ -103,9 +103,7 @@ class Composer(TextArea):
         if self._keys is None:
             bindings = self._bindings.copy()
             bindings.apply_keymap(self.app._keymap)  # noqa: SLF001 - the only way to ask for the user's keys
-            self._keys = {
-                each: binding.action for each, found in bindings.key_to_bindings.items() for binding in found
-            }
+            self._keys = {each: binding.action for each, found in bindings.key_to_bindings.items() for binding in found}
         return {"submit": self._submit, "new_line": self._new_line}.get(self._keys.get(key, ""))
 
     def _older(self) -> bool:

@@ -62,10 +62,10 @@ class LiveMarkdown(MarkdownView):
         self._lay_out()
 
     def notify_style_update(self) -> None:
-        """Lay out with the new theme."""
+        """Lay out with the new theme, which is known after the next refresh."""
         super().notify_style_update()
         if self._document is not None:
-            self._lay_out()
+            self.call_after_refresh(self._lay_out)
 
     def _lay_out(self) -> None:
         width = self.scrollable_content_region.width

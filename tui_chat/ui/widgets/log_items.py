@@ -210,7 +210,8 @@ class ReplyItem:
             # Only the end is shown, so only the end is laid out: the cost does not grow with the thinking.
             tail = "".join(self._thinking)[-width * (THINKING_LINES + 1) :]
             self._thinking = [tail]
-            self._before = [*_wrapped(sanitise(tail).strip(), style, width, [_PAD], [_PAD])[-THINKING_LINES:], _BLANK]
+            text = "\n".join(line for line in sanitise(tail).splitlines() if line.strip())
+            self._before = [*_wrapped(text, style, width, [_PAD], [_PAD])[-THINKING_LINES:], _BLANK]
 
     def _layout_after(self) -> None:
         looks, document = self._looks, self.document

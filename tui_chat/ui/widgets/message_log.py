@@ -10,7 +10,7 @@ mark says how much. It knows nothing of turns, stores or the network: values com
 
 import time
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -221,10 +221,15 @@ class MessageLog(MarkdownView, can_focus=True):
         return self._looks
 
     def notify_style_update(self) -> None:
-        """The theme changed: all lines are made again, those in view first."""
+        """The styles may have changed; what they are now is known after the next refresh."""
         super().notify_style_update()
-        self._looks = None
-        if self._width:
+        if self._looks is not None:
+            self.call_after_refresh(self._restyle)
+
+    def _restyle(self) -> None:
+        looks = self.looks()
+        if looks != self._looks:
+            self._looks = looks
             self._lay_out_again(self._width)
 
     def on_resize(self) -> None:
@@ -468,13 +473,15 @@ class MessageLog(MarkdownView, can_focus=True):
         """Paint the selection."""
         self.refresh()
 
+    def text_at(self, line: int) -> str:
+        """The text of a line of the log, '' where nothing is laid out."""
+        strip = self._strip(line)
+        return plain([strip]) if strip is not None else ""
+
     def visible_text(self) -> str:
         """The lines in view as text: what a person sees."""
-        return plain(self._visible())
-
-    def _visible(self) -> Iterable[Strip]:
-        for y in range(self.size.height):
-            yield self._strip(y + self.scroll_offset.y) or Strip([])
+        top = self.scroll_offset.y
+        return "\n".join(self.text_at(top + y) for y in range(self.size.height))
 
 
 def _selected(strip: Strip, span: tuple[int, int], style: Style) -> Strip:

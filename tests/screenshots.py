@@ -1,0 +1,216 @@
+"""Makes every picture in `screenshots/` from the embedded demo: `python -m tests.screenshots [NAME ...]`.
+
+Each picture is a short scene: a terminal size, a theme, and what a person does. SVG and PNG of the same screen; the PNG is made
+with resvg, which keeps a terminal's columns aligned.
+"""
+
+import asyncio
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import resvg_py
+from textual.pilot import Pilot
+
+from tui_chat.config import Flags, load
+from tui_chat.session import State
+from tui_chat.ui.app import TuiChatApp
+
+FOLDER = Path(__file__).parent.parent / "screenshots"
+Scene = Callable[[TuiChatApp, Pilot[int]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture."""
+
+    name: str
+    scene: Scene
+    size: tuple[int, int] = (100, 32)
+    theme: str = "textual-dark"
+
+
+async def until(pilot: Pilot[int], condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait for `condition`, at most `seconds`."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not condition():
+        if asyncio.get_running_loop().time() > deadline:
+            raise TimeoutError("the scene did not get there")
+        await pilot.pause(0.02)
+
+
+async def type_and_send(app: TuiChatApp, pilot: Pilot[int], text: str) -> None:
+    """Type `text` as one paste and press Enter."""
+    app.chat.composer.insert(text)
+    await pilot.press("enter")
+
+
+async def say(app: TuiChatApp, pilot: Pilot[int], text: str) -> None:
+    """One whole turn."""
+    turns = len(app.chat.session.conversation.turns) if app.chat.session else 0
+    await type_and_send(app, pilot, text)
+    await until(pilot, lambda: _turns(app) > turns and _idle(app))
+
+
+async def say_some(app: TuiChatApp, pilot: Pilot[int], text: str, characters: int) -> None:
+    """Send `text` and wait until so many characters of the reply have come."""
+    turns = _turns(app)
+    await type_and_send(app, pilot, text)
+    await until(pilot, lambda: _turns(app) > turns and len(app.chat.session.turn.text) >= characters)  # type: ignore[union-attr]
+
+
+def _turns(app: TuiChatApp) -> int:
+    return len(app.chat.session.conversation.turns) if app.chat.session else 0
+
+
+def _idle(app: TuiChatApp) -> bool:
+    return app.chat.session is not None and app.chat.session.state is State.IDLE
+
+
+async def idle(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """The first screen."""
+
+
+async def streaming(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """A reply in the middle of a code block."""
+    await say(app, pilot, "hello")
+    await say_some(app, pilot, "show me some code", 420)
+
+
+async def stopped(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """A reply that Escape has stopped, and a queued message that waits."""
+    await say_some(app, pilot, "tell me the long story of a streamed reply", 700)
+    await type_and_send(app, pilot, "and what comes after that?")
+    await pilot.press("escape")
+    await until(pilot, lambda: _idle(app))
+
+
+async def failed(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """A reply that failed in the middle."""
+    await say(app, pilot, "error")
+
+
+async def narrow(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """Forty columns."""
+    await say_some(app, pilot, "list", 330)
+
+
+async def table(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """A finished reply with a table."""
+    await say(app, pilot, "table")
+
+
+async def everything(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """Every block kind."""
+    await say(app, pilot, "markdown")
+
+
+async def thinking(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """Thinking while it runs."""
+    await type_and_send(app, pilot, "thinking")
+    await until(
+        pilot,
+        lambda: bool(
+            app.chat.session
+            and app.chat.session.turn
+            and app.chat.session.turn.request
+            and app.chat.session.turn.request.characters > 250
+        ),
+    )
+
+
+async def retrying(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """The wait before another attempt."""
+    await type_and_send(app, pilot, "overloaded")
+    await until(
+        pilot,
+        lambda: bool(
+            app.chat.session
+            and app.chat.session.turn
+            and app.chat.session.turn.retry_of
+            and len(app.chat.session.turn.requests) == 2
+            and app.chat.session.turn.retry_at
+        ),
+    )
+
+
+async def help_screen(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """All keys."""
+    await pilot.press("f1")
+
+
+async def palette(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """The palette."""
+    await pilot.press("ctrl+p")
+    await pilot.pause(0.5)
+
+
+async def models(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """The model picker."""
+    await until(pilot, lambda: bool(list(app.runtime.catalog)))
+    app.chat.composer.insert("/model")
+    await pilot.press("enter")
+    await pilot.pause(0.3)
+
+
+async def completion(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """Completion of a command."""
+    await pilot.press("slash")
+    await pilot.pause(0.2)
+
+
+SHOTS = (
+    Shot("idle", idle),
+    Shot("streaming", streaming),
+    Shot("streaming-light", streaming, theme="textual-light"),
+    Shot("stopped", stopped),
+    Shot("failed", failed, (100, 24)),
+    Shot("retrying", retrying, (100, 14)),
+    Shot("thinking", thinking, (100, 16)),
+    Shot("table", table, (100, 30)),
+    Shot("markdown", everything, (100, 90)),
+    Shot("markdown-light", everything, (100, 90), "textual-light"),
+    Shot("narrow", narrow, (40, 30)),
+    Shot("small", streaming, (80, 24)),
+    Shot("help", help_screen, (100, 52)),
+    Shot("palette", palette, (100, 30)),
+    Shot("models", models, (100, 28)),
+    Shot("commands", completion, (100, 20)),
+)
+
+
+async def take(shot: Shot) -> None:
+    """Play the scene of `shot` and write its two files."""
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["HOME"] = home
+        app = TuiChatApp(load(Flags(demo=True, data_dir=Path(home) / "data"), {}))
+        async with app.run_test(size=shot.size) as pilot:
+            app.theme = shot.theme
+            app.chat.composer.cursor_blink = False
+            await until(pilot, lambda: app.chat.session is not None)
+            await shot.scene(app, pilot)
+            app.chat.refresh_status()
+            await pilot.pause(0.1)
+            svg = app.export_screenshot(title=app.chat.session.conversation.title or "tui-chat")  # type: ignore[union-attr]
+    svg = re.sub(r"@font-face\s*\{[^}]*\}", "", svg)  # nothing is fetched to show a picture
+    svg = svg.replace("Fira Code", "DejaVu Sans Mono")
+    (FOLDER / f"{shot.name}.svg").write_text(svg, encoding="utf-8")
+    png = resvg_py.svg_to_bytes(svg_string=svg, monospace_family="DejaVu Sans Mono", zoom=1)
+    (FOLDER / f"{shot.name}.png").write_bytes(bytes(png))
+    print(shot.name)
+
+
+async def main(names: list[str]) -> None:
+    """Take all pictures, or those named."""
+    FOLDER.mkdir(exist_ok=True)
+    for shot in SHOTS:
+        if not names or shot.name in names:
+            await take(shot)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))

@@ -1,0 +1,186 @@
+"""Chatting: what the log, the status bar and the footers say, turn by turn."""
+
+from tests.ui.conftest import OpenChat
+from tui_chat.conversation import Outcome
+from tui_chat.demo import DemoServer
+from tui_chat.ui.markdown import LiveDocument
+
+SLOW = "ttft=0.05 rate=40"
+
+
+async def test_a_turn_is_shown_with_its_figures(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("hello")
+        assert "▌ hello" in chat.log
+        assert "Welcome to the demo" in chat.log
+        session = chat.app.chat.session
+        assert session is not None
+        assert session.turn is not None
+        usage = session.turn.usage
+        assert f"{usage.input_tokens} in · {usage.output_tokens} out" in chat.log
+        assert "end_turn" in chat.log
+        assert "TTFT 0.0" in chat.log
+        assert f"{usage.output_tokens} out" in chat.status
+        assert "ready" in chat.status
+
+
+async def test_the_running_reply_goes_through_one_live_document(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("table")
+        session = chat.app.chat.session
+        assert session is not None
+        assert session.turn is not None
+        assert isinstance(chat.app.chat.log_widget.document_of(session.turn.id), LiveDocument)
+
+
+async def test_the_second_turn_is_remembered(open_chat: OpenChat, server: DemoServer) -> None:
+    async with open_chat() as chat:
+        await chat.say("the first thing")
+        await chat.say("the second thing")
+        assert "the first thing" in chat.log
+        body = server.requests[-1].body
+        assert body is not None
+        assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
+
+
+async def test_a_prompt_on_the_command_line_is_sent(open_chat: OpenChat) -> None:
+    async with open_chat(size=(100, 60), prompt="code") as chat:
+        await chat.until(lambda: chat.turn_count == 1 and chat.idle)
+        assert "AsyncAnthropic" in chat.log
+
+
+async def test_a_failed_turn_keeps_its_text_and_can_be_sent_again(open_chat: OpenChat, server: DemoServer) -> None:
+    async with open_chat() as chat:
+        await chat.say("error")
+        assert "failed: the server reported an error" in chat.log
+        assert "interrupted on purpose" in chat.log
+        await chat.press("tab", "r")
+        await chat.until(lambda: chat.turn_count == 2 and chat.idle)
+        session = chat.app.chat.session
+        assert session is not None
+        assert [turn.in_context for turn in session.conversation.turns] == [False, True]
+        body = server.requests[-1].body
+        assert body is not None
+        assert [message["role"] for message in body["messages"]] == ["user"]  # the failed attempt is left out
+
+
+async def test_retries_are_shown_and_the_turn_recovers(open_chat: OpenChat, server: DemoServer) -> None:
+    async with open_chat() as chat:
+        await chat.send("flaky")
+        await chat.until(lambda: "retrying in" in chat.status)
+        assert "attempt 2 of 3: overloaded (529)" in chat.status
+        assert "Esc gives up" in chat.status
+        await chat.until(lambda: chat.turn_count == 1 and chat.idle)
+        session = chat.app.chat.session
+        assert session is not None
+        assert session.conversation.turns[0].outcome is Outcome.COMPLETED
+
+
+async def test_an_unknown_model_is_one_sentence(open_chat: OpenChat) -> None:
+    async with open_chat(model="claude-nonesuch") as chat:
+        await chat.say("hello")
+        assert "failed: not found: model: claude-nonesuch (404); choose another model with /model" in chat.log
+
+
+async def test_nothing_listens(open_chat: OpenChat) -> None:
+    async with open_chat(base_url="http://127.0.0.1:9") as chat:
+        await chat.send("hello")
+        await chat.until(lambda: "retrying" in chat.status)
+        await chat.press("escape")
+        await chat.until(lambda: chat.idle)
+        assert "stopped by you" in chat.log
+        assert "nothing had come" in chat.log
+
+
+async def test_text_from_outside_is_text(open_chat: OpenChat) -> None:
+    hostile = "[bold]x[/nope] [@click=app.quit]q[/] \x1b]52;c;aGFjaw==\x07 \u202eevil \x9b2J"
+    async with open_chat() as chat:
+        await chat.say(hostile)
+        await chat.say("and again")  # the demo quotes the first prompt in its reply
+        widget = chat.app.chat.log_widget
+        lines = [widget.render_line(y).text for y in range(widget.size.height)]
+        shown = "\n".join(lines)
+        assert "[bold]x[/nope] [@click=app.quit]q[/]" in shown
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(shown)
+        assert "␛]52;c;aGFjaw==␇" in shown
+
+
+async def test_a_resumed_conversation_shows_everything(open_chat: OpenChat) -> None:
+    async with open_chat(size=(100, 60)) as chat:
+        await chat.say("hello")
+        await chat.say("error")
+        before = chat.log
+    async with open_chat(size=(100, 60), continue_last=True) as chat:
+        await chat.pilot.pause()
+        for line in before.splitlines():
+            if line.strip() and "Chat with Claude" not in line and "Enter sends" not in line:
+                if "Escape stops a reply" in line or "Ctrl+P has" in line:
+                    continue
+                assert line in chat.log
+
+
+async def test_new_chat_and_resume(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("remember the heron")
+        await chat.press("ctrl+n")
+        await chat.until(lambda: chat.turn_count == 0)
+        await chat.send("/resume heron")
+        await chat.until(lambda: chat.turn_count == 1)
+        assert "remember the heron" in chat.log
+
+
+async def test_the_model_can_be_changed(open_chat: OpenChat, server: DemoServer) -> None:
+    async with open_chat() as chat:
+        await chat.send("/model claude-haiku-5-5")
+        await chat.until(lambda: "haiku-5-5" in chat.status)
+        await chat.say("hello")
+        body = server.requests[-1].body
+        assert body is not None
+        assert body["model"] == "claude-haiku-5-5"
+        assert "haiku-5-5 · TTFT" in chat.log
+
+
+async def test_the_model_picker_lists_the_servers_models(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.until(lambda: bool(list(chat.app.runtime.catalog)))
+        await chat.send("/model")
+        await chat.press(*"opus-5-5", "enter")
+        await chat.until(lambda: "opus-5-5" in chat.status)
+
+
+async def test_a_system_prompt_is_sent(open_chat: OpenChat, server: DemoServer) -> None:
+    async with open_chat() as chat:
+        await chat.send("/system Answer in one word.")
+        await chat.say("hello")
+        body = server.requests[-1].body
+        assert body is not None
+        assert body["system"] == "Answer in one word."
+
+
+async def test_themes_change_the_looks_and_are_remembered(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("hello")
+        widget = chat.app.chat.log_widget
+        before = [widget.render_line(y) for y in range(widget.size.height)]
+        await chat.send("/theme textual-light")
+        await chat.until(lambda: [widget.render_line(y) for y in range(widget.size.height)] != before)
+    async with open_chat() as chat:
+        assert chat.app.theme == "textual-light"
+
+
+async def test_context_share_comes_from_the_model_list(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.until(lambda: bool(list(chat.app.runtime.catalog)))
+        await chat.say("hello")
+        assert "ctx <1%" in chat.status
+
+
+async def test_typing_while_a_reply_streams_stays_in_the_composer(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.send("wait")
+        await chat.until(lambda: "waiting" in chat.status)
+        await chat.press(*"abc")
+        assert chat.draft == "abc"
+        await chat.press("escape")
+        await chat.until(lambda: chat.idle)
+        assert chat.draft == "abc"

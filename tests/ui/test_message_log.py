@@ -1,0 +1,112 @@
+"""The log: following, staying, laying out, the cursor, the selection, widths."""
+
+import pytest
+
+from tests.ui.conftest import OpenChat
+
+
+async def test_it_follows_until_the_reader_scrolls_up(open_chat: OpenChat) -> None:
+    async with open_chat(size=(80, 20)) as chat:
+        await chat.say("long")
+        log = chat.app.chat.log_widget
+        assert log.following
+        assert log.scroll_offset.y == log.max_scroll_y
+        await chat.press("pageup")
+        assert not log.following
+        place, lines = log.scroll_offset.y, chat.log
+        await chat.say("hello there, more text below")
+        # Sending goes to the end; scrolled up again, what grows below moves nothing.
+        assert log.following
+        await chat.press("ctrl+home")
+        place, lines = log.scroll_offset.y, chat.log
+        assert place == 0
+        log.add_notice("something new")
+        await chat.pilot.pause()
+        assert (log.scroll_offset.y, chat.log) == (place, lines)
+
+
+async def test_the_mark_counts_what_is_below_and_goes_there(open_chat: OpenChat) -> None:
+    async with open_chat(size=(80, 20)) as chat:
+        await chat.say("long")
+        log = chat.app.chat.log_widget
+        await chat.press("pageup")
+        await chat.pilot.pause()
+        last = log.render_line(log.size.height - 1).text
+        below = log.virtual_size.height - log.scroll_offset.y - log.size.height
+        assert f"↓ {below} more  Ctrl+End" in last
+        await chat.pilot.click(log, offset=(70, log.size.height - 1))
+        assert log.following
+        assert "↓" not in log.render_line(log.size.height - 1).text
+
+
+async def test_page_down_to_the_end_follows_again(open_chat: OpenChat) -> None:
+    async with open_chat(size=(80, 20)) as chat:
+        await chat.say("long")
+        log = chat.app.chat.log_widget
+        await chat.press("pageup")
+        await chat.press("pagedown", "pagedown")
+        assert log.following
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 120])
+async def test_nothing_runs_past_the_edge(open_chat: OpenChat, width: int) -> None:
+    async with open_chat(size=(width, 24)) as chat:
+        await chat.say("markdown")
+        log = chat.app.chat.log_widget
+        log.action_to_start()
+        await chat.pilot.pause()
+        for top in range(0, log.max_scroll_y + 1, log.size.height):
+            log.scroll_to(y=top, animate=False, force=True)
+            for y in range(log.size.height):
+                assert log.render_line(y).cell_length == log.size.width
+
+
+async def test_a_resize_keeps_the_readers_message_and_place(open_chat: OpenChat) -> None:
+    async with open_chat(size=(100, 24)) as chat:
+        await chat.say("long")
+        await chat.say("hello")
+        await chat.say("list")
+        log = chat.app.chat.log_widget
+        log.scroll_to(y=next(y for y in range(log.virtual_size.height) if log.text_at(y) == " ▌ hello"), animate=False)
+        assert chat.log.startswith(" ▌ hello")
+        await chat.pilot.resize_terminal(60, 24)
+        await chat.pilot.pause()
+        assert not log.following
+        assert chat.log.startswith(" ▌ hello")
+
+
+async def test_a_resized_log_equals_one_of_that_size(open_chat: OpenChat) -> None:
+    async with open_chat(size=(100, 40)) as chat:
+        await chat.say("table")
+        await chat.pilot.resize_terminal(60, 40)
+        await chat.pilot.pause()
+        resized = chat.log
+    async with open_chat(size=(60, 40), continue_last=True) as chat:
+        await chat.pilot.pause()
+        assert [line for line in resized.splitlines() if "│" in line] == [
+            line for line in chat.log.splitlines() if "│" in line
+        ]
+
+
+async def test_the_cursor_points_at_messages(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("hello")
+        await chat.press("tab")
+        log = chat.app.chat.log_widget
+        assert log.cursor_source.startswith("#")  # the reply, as markdown
+        await chat.press("up")
+        assert log.cursor_source == "hello"
+        await chat.press("down", "down")
+        assert chat.app.chat.composer.has_focus
+
+
+async def test_selected_text_is_copied_by_ctrl_c(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("hello")
+        log = chat.app.chat.log_widget
+        line = next(y for y in range(log.size.height) if "Welcome to the demo" in log.render_line(y).text)
+        await chat.pilot.mouse_down(log, offset=(3, line))
+        await chat.pilot.hover(log, offset=(10, line))
+        await chat.pilot.mouse_up(log, offset=(10, line))
+        await chat.press("ctrl+c")
+        assert chat.app.clipboard.startswith("Welcome")
