@@ -77,10 +77,10 @@ def figures(turn: Turn, now: float, ratios: Ratios, prices: PriceList) -> Figure
     """The figures of `turn`, running or ended, at `now` (monotonic seconds; ignored once it has ended)."""
     request = turn.request
     if request is None:
-        return Figures(turn.model, duration=(turn.ended or now) - turn.started)
+        return Figures(turn.model, duration=(now if turn.ended is None else turn.ended) - turn.started)
     usage = turn.usage
-    exact = request.usage_is_final
     output = usage.output_tokens
+    exact = request.usage_is_final and output is not None
     if not exact:
         output = round(sum(each.characters for each in turn.requests) / ratios.characters_per_token(request.model))
     context = request.usage.input_tokens

@@ -40,7 +40,7 @@ from tui_chat.text import sanitise_line, storable
 
 _log = logging.getLogger(__name__)
 
-JOURNAL_EVERY: Final = 0.25  # seconds: what kill -9 can take of a running reply
+JOURNAL_EVERY: Final = 0.2  # seconds; with the write itself, kill -9 takes no more than the last 250 ms
 TITLE_LENGTH: Final = 60
 DEFAULT_MAX_TOKENS: Final = 8_192  # where the server does not tell what the model can do
 GENEROUS_MAX_TOKENS: Final = 32_000  # where it does: long answers are what this program is for
@@ -97,7 +97,7 @@ class ChatSession:
         self._pump: asyncio.Task[None] | None = None
         self._stoppable: asyncio.Future[Any] | None = None  # what cancel() cancels: the commit's wait, then the request
         self._cancelled_at: float | None = None
-        self._abandoned: set[asyncio.Future[bool]] = set()
+        self._abandoned: set[asyncio.Task[None]] = set()
 
     # What others may ask -------------------------------------------------------------------------------------------
 
@@ -129,8 +129,7 @@ class ChatSession:
             UsageError: a turn is running, or the text is blank.
 
         """
-        if self._state is not State.IDLE:
-            raise UsageError("a turn is running", "stop it first, or wait")
+        self._check_idle()
         if not text.strip():
             raise UsageError("there is nothing to send")
         self._state, self._cancelled_at = State.RUNNING, None
@@ -158,6 +157,7 @@ class ChatSession:
 
     async def resend(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """Send the prompt of a turn that failed or was stopped once more; the old turn goes out of context."""
+        self._check_idle()
         await self.set_in_context(turn, in_context=False)
         async with contextlib.aclosing(self.send(turn.prompt.text)) as events:
             async for event in events:
@@ -175,8 +175,9 @@ class ChatSession:
     async def close(self) -> None:
         """Stop and save what runs; afterwards nothing of this session is pending."""
         self.cancel()
-        if self._pump is not None and not self._pump.done():
-            await asyncio.wait([self._pump])
+        pending = {self._pump, *self._abandoned} if self._pump is not None else self._abandoned
+        if pending:
+            await asyncio.wait(pending)
 
     async def set_in_context(self, turn: Turn, *, in_context: bool) -> None:
         """Take a turn into later requests, or leave it out."""
@@ -196,6 +197,10 @@ class ChatSession:
 
     # The pump ------------------------------------------------------------------------------------------------------
 
+    def _check_idle(self) -> None:
+        if self._state is not State.IDLE:
+            raise UsageError("a turn is running", "stop it first, or wait")
+
     async def _begin(self, text: str, *, unsaved: bool) -> tuple[Turn, TurnStarted]:
         conversation = self.conversation
         if not conversation.title:
@@ -207,10 +212,11 @@ class ChatSession:
         try:
             await self._stoppable
         except asyncio.CancelledError:
+            task = asyncio.create_task(self._abandon(turn, saving))
+            self._abandoned.add(task)
+            task.add_done_callback(self._abandoned.discard)
             if self._state is not State.STOPPING:
                 raise
-            # A locked database may still take the prompt later; then it is a turn that was stopped before it was sent.
-            saving.add_done_callback(lambda task: self._abandon(turn, task))
             raise NotSavedError("stopped before the prompt was saved; nothing was sent") from None
         except StoreError as error:
             if not unsaved:
@@ -219,14 +225,14 @@ class ChatSession:
         conversation.turns.append(turn)
         return turn, started
 
-    def _abandon(self, turn: Turn, saving: "asyncio.Task[None]") -> None:
-        if saving.cancelled() or saving.exception() is not None:
+    async def _abandon(self, turn: Turn, saving: "asyncio.Task[None]") -> None:
+        """A locked database may still take the prompt later: then it is a turn that was stopped before it was sent."""
+        await asyncio.wait([saving])
+        if saving.exception() is not None:
             return
         turn.in_context = False
         turns.apply(turn, self._ended(turn, TurnResult(Outcome.CANCELLED, None, None)))
-        task = asyncio.ensure_future(self._save_end(turn))
-        self._abandoned.add(task)
-        task.add_done_callback(self._abandoned.discard)
+        await self._save_end(turn)
 
     def _turn_started(self, text: str) -> TurnStarted:
         now = time.time()
@@ -300,6 +306,9 @@ class ChatSession:
         except StoreError as error:
             _log.warning("the end of turn %s was not stored: %s", turn.id, error)
             return False
+        except Exception as error:  # noqa: BLE001 - a bug in the store must not leave the reader waiting for ever
+            _log.critical("the end of turn %s was not stored because of a bug", turn.id, exc_info=error)
+            return False
         return True
 
 
@@ -317,13 +326,14 @@ class _Journal:
             self._task = asyncio.create_task(self._write_later())
 
     async def _write_later(self) -> None:
-        await asyncio.sleep(JOURNAL_EVERY)
-        events, self._waiting = self._waiting, []
-        try:
-            await self._store.journal(self._turn_id, events)
-        except StoreError as error:
-            _log.warning("a part of turn %s was not journalled: %s", self._turn_id, error)
-            self._waiting[:0] = events
+        while self._waiting:  # events that came during a write must not wait for the next one to come
+            await asyncio.sleep(JOURNAL_EVERY)
+            events, self._waiting = self._waiting, []
+            try:
+                await self._store.journal(self._turn_id, events)
+            except StoreError as error:
+                _log.warning("a part of turn %s was not journalled: %s", self._turn_id, error)
+                self._waiting[:0] = events
         self._task = None
 
     async def close(self) -> None:

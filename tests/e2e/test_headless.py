@@ -121,8 +121,8 @@ def start() -> Iterator[Start]:
 
     yield started
     for process in processes:
-        process.kill()
-        process.communicate()
+        with process:
+            process.kill()
 
 
 def sent(server: DemoServer, number: int = -1) -> list[dict[str, Any]]:
@@ -265,6 +265,22 @@ def test_what_is_sent(server: DemoServer, arguments: list[str], piped: bytes, te
     assert sent(server) == [{"role": "user", "text": text}]
 
 
+def test_input_that_does_not_end_is_waited_for_aloud(server: DemoServer) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "empty", "--no-store"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment(server),
+    ) as started:
+        assert started.stderr is not None
+        assert started.stderr.readline().startswith(b"tui-chat: waiting for the end of standard input")
+        _, err = started.communicate(b"more\n")
+        assert err == b""
+        assert started.returncode == 0
+    assert sent(server)[0]["text"] == "empty\n\nmore"
+
+
 def test_options_reach_the_request(server: DemoServer) -> None:
     chat(server, "empty", "--no-store", "--model", "claude-haiku-5-5", "--system", "be brief", "--max-tokens", "77")
     body = server.requests[-1].body
@@ -291,8 +307,8 @@ def test_a_conversation_goes_on(server: DemoServer) -> None:
 def test_an_older_conversation_is_resumed_by_the_start_of_its_id(server: DemoServer) -> None:
     older = chat(server, "list", "--output-format", "json").result["conversation_id"]
     newer = chat(server, "empty", "--output-format", "json").result["conversation_id"]
-    length = len(os.path.commonprefix([older, newer])) + 1
-    resumed = chat(server, "empty", "--resume", older[:length], "--output-format", "json").result
+    differ = next(place for place in range(len(older)) if older[place] != newer[place])
+    resumed = chat(server, "empty", "--resume", older[: differ + 1], "--output-format", "json").result
     assert resumed["conversation_id"] == older
     assert [each["role"] for each in sent(server)] == ["user", "assistant", "user"]
 
@@ -332,8 +348,9 @@ def test_a_prompt_that_cannot_be_stored_is_sent_all_the_same(server: DemoServer,
 
 
 def test_no_home(server: DemoServer, tmp_path: Path) -> None:
-    environ = {name: value for name, value in environment(server).items() if not name.startswith(("HOME", "XDG_"))}
-    done = chat(server, "list", "--data-dir", str(tmp_path / "data"), environ=environ)
+    environ = environment(server, ANTHROPIC_CONFIG_DIR=str(tmp_path))
+    del environ["HOME"]
+    done = chat(server, "list", environ=environ)
     assert (done.code, done.err) == (0, "")
 
 
@@ -401,9 +418,8 @@ def test_a_reader_that_leaves_early(slow_server: DemoServer, start: Start) -> No
     assert started.stdout is not None
     line = started.stdout.readline().decode()
     started.stdout.close()
-    started.stdout = None  # for communicate
-    assert started.communicate() == (None, b"")
-    assert started.returncode == 141
+    assert started.stderr is not None
+    assert (started.stderr.read(), started.wait()) == (b"", 141)
     assert slow_server.requests[-1].ended == "client_closed"
     chat(slow_server, "empty", "-c")
     assert sent(slow_server)[1]["text"].startswith(line)

@@ -9,14 +9,12 @@ async def test_it_follows_until_the_reader_scrolls_up(open_chat: OpenChat) -> No
     async with open_chat(size=(80, 20)) as chat:
         await chat.say("long")
         log = chat.app.chat.log_widget
-        assert log.following
-        assert log.scroll_offset.y == log.max_scroll_y
+        assert (log.following, log.scroll_offset.y) == (True, log.max_scroll_y)
         await chat.press("pageup")
-        assert not log.following
-        place, lines = log.scroll_offset.y, chat.log
+        assert (log.following, log.scroll_offset.y < log.max_scroll_y) == (False, True)
         await chat.say("hello there, more text below")
         # Sending goes to the end; scrolled up again, what grows below moves nothing.
-        assert log.following
+        assert (log.following, log.scroll_offset.y) == (True, log.max_scroll_y)
         await chat.press("ctrl+home")
         place, lines = log.scroll_offset.y, chat.log
         assert place == 0

@@ -15,6 +15,7 @@ class Recorder:
     """A sink that writes down what it is told."""
 
     def __init__(self) -> None:
+        self.source_line = 0
         self.events: list[Event] = []
         self.definitions: dict[str, str] = {}
         self._open: list[str] = []

@@ -3,31 +3,39 @@
 Rules (platform.claude.com/docs, "Handling tool calls", "Streaming: error recovery", "Extended thinking"): no blank text
 blocks; thinking only with its signature, only for the model that made it, and only before other content; no half tool call;
 the last message is the user's. Neighbouring user messages are merged: the API allows them, the chat templates of some local
-servers do not. Turns that were refused or switched out of context are left out.
+servers do not. Turns that were refused or switched out of context are left out. A block goes out with the fields the API
+takes and no others, whatever the server that wrote it had added.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from tui_chat.conversation import ContentBlock, Message, Turn
 from tui_chat.text import storable
+
+_REFUSED: Final = frozenset({"invalid_request_error", "request_too_large"})
+_SEALED: Final = {"thinking": ("thinking", "signature"), "redacted_thinking": ("data",)}  # the last one is never empty
 
 
 def messages_for(turns: Iterable[Turn], prompt: Message, model: str) -> list[dict[str, Any]]:
     """The `messages` of a request for `prompt` after `turns`, the current path from first to last."""
     messages: list[dict[str, Any]] = []
     for turn in turns:
-        if goes_out(turn):
-            _append(messages, "user", _user_blocks(turn.prompt))
-            reply = turn.reply()
-            if reply is not None:
-                _append(messages, "assistant", _assistant_blocks(reply, turn, model))
+        asked = _user_blocks(turn.prompt) if goes_out(turn) else []
+        if not asked:
+            continue
+        _append(messages, "user", asked)
+        reply = turn.reply()
+        if reply is not None:
+            _append(messages, "assistant", _assistant_blocks(reply, turn, model))
     _append(messages, "user", _user_blocks(prompt))
     return messages
 
 
 def goes_out(turn: Turn) -> bool:
-    """Whether the turn is part of the next request: it is in context and was not refused."""
+    """Whether the turn is part of the next request: it is in context, and neither the model nor the server refused it."""
+    if turn.error is not None and turn.error.type in _REFUSED and not turn.text:
+        return False  # sent again inside the next request it would be refused again, and so would that request
     return turn.in_context and turn.stop_reason != "refusal"
 
 
@@ -51,10 +59,8 @@ def _assistant_blocks(reply: Message, turn: Turn, model: str) -> list[ContentBlo
         match block.get("type"):
             case "text" if not _is_blank(block):
                 blocks.append(_clean({"type": "text", "text": block["text"]}))
-            case "thinking" if finished and block.get("signature") and turn.model == model:
-                blocks.append(block)
-            case "redacted_thinking" if finished and turn.model == model:
-                blocks.append(block)
+            case "thinking" | "redacted_thinking" as kind if finished and turn.model == model:
+                blocks += _verbatim(block, _SEALED[kind])
             case _:
                 pass
     while blocks and blocks[-1].get("type") != "text":  # thinking that nothing followed cannot be sent
@@ -62,6 +68,14 @@ def _assistant_blocks(reply: Message, turn: Turn, model: str) -> list[ContentBlo
     if blocks:
         blocks[-1] = {**blocks[-1], "text": blocks[-1]["text"].rstrip()}
     return blocks
+
+
+def _verbatim(block: ContentBlock, fields: tuple[str, ...]) -> list[ContentBlock]:
+    """The block with its `fields`, or nothing: what is signed cannot be mended when a part is missing or no text."""
+    values = {name: block.get(name) for name in fields}
+    if not all(isinstance(value, str) and storable(value) == value for value in values.values()):
+        return []
+    return [{"type": block["type"], **values}] if values[fields[-1]] else []
 
 
 def _is_blank(block: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from tui_chat.errors import Failure
 
 ATTEMPTS: Final = 3
 LONGEST_WAIT: Final = 60.0  # seconds; beyond it the time is shown and the turn ends
-_FIRST_WAIT: Final = 0.5
+_FIRST_WAIT: Final = 0.5  # seconds, doubled at each attempt
 _STATUSES: Final = frozenset({408, 409, 429})
 _TYPES: Final = frozenset({"overloaded_error", "rate_limit_error", "api_error", "timeout_error", "connection"})
 
@@ -29,4 +29,4 @@ def retry_delay(failure: Failure, attempt: int, jitter: float) -> float | None:
         return None
     if failure.retry_after is not None:
         return failure.retry_after if failure.retry_after <= LONGEST_WAIT else None
-    return min(_FIRST_WAIT * 2.0**attempt, 8.0) * (1 - 0.25 * jitter)
+    return min(_FIRST_WAIT * 2.0 ** (attempt - 1), 8.0) * (1 - 0.25 * jitter)

@@ -6,6 +6,9 @@ stream ends half-way. All of that is what this program is there to show. It know
 Rules (WHATWG HTML, section 9.2.6): lines end in CR, LF or CRLF; a blank line ends an event; several `data:` lines are
 joined with newlines; one space after the colon is dropped; a leading byte order mark is dropped; other fields are ignored.
 A line is decoded only when it is whole, so a character split over two chunks is never harmed.
+
+However the body is cut into chunks, the frames are the same. So a frame's size ends before its blank line: whether a LF
+follows that line's CR is not known yet when the frame is given out.
 """
 
 from typing import Final
@@ -67,12 +70,12 @@ class SseDecoder:
             line = b"".join(self._pending)
             self._pending.clear()
             self._line(line, len(line), at)
-        return self._dispatch(at) if self._data else None
+        return self._dispatch(at, self._line_start) if self._data else None
 
     def _line(self, line: bytes, size: int, at: float) -> WireFrame | None:
         start, self._line_start = self._line_start, self._line_start + size
         if not line:
-            return self._dispatch(at)
+            return self._dispatch(at, start)
         if self._frame_start is None:
             self._frame_start = start
         name, _, value = line.partition(b":")
@@ -86,7 +89,7 @@ class SseDecoder:
             self._comment = value if self._comment is None else self._comment + b"\n" + value
         return None
 
-    def _dispatch(self, at: float) -> WireFrame | None:
+    def _dispatch(self, at: float, end: int) -> WireFrame | None:
         start, self._frame_start = self._frame_start, None
         if start is None:
             return None
@@ -98,7 +101,7 @@ class SseDecoder:
         return WireFrame(
             at,
             start,
-            self._line_start - start,
+            end - start,
             None if event is None else event.decode(errors="replace"),
             joined.decode(errors="replace"),
             None if comment is None else comment.decode(errors="replace"),

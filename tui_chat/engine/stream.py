@@ -20,9 +20,10 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from tui_chat.config import Timeouts
+from tui_chat.conversation import Usage
 from tui_chat.engine.client import ApiClient, ByteStream
 from tui_chat.engine.sse import SseDecoder
 from tui_chat.errors import Failure, RequestError
@@ -45,6 +46,10 @@ from tui_chat.events import (
 
 Emit = Callable[[Event], None]
 
+LARGEST_DOCUMENT: Final = 32 * 1024 * 1024  # bytes: the API's own limit for a message
+_BLANK: Final = b"\xef\xbb\xbf \t\r\n"  # a byte order mark, and space
+_DOCUMENT: Final = b"{[<"  # how JSON and HTML begin, and no event stream does
+
 
 async def stream_request(
     client: ApiClient, parameters: Mapping[str, Any], timeouts: Timeouts, emit: Emit
@@ -58,18 +63,11 @@ async def stream_request(
     try:
         failure = await _read(client, parameters, timeouts, translator)
     except RequestError as error:
-        failure = error.failure
-    except asyncio.CancelledError:
-        emit(RequestEnded(time.monotonic(), complete=False, stop_reason=translator.stop_reason))
+        failure = translator.failure or error.failure
+    except BaseException:  # cancelled, or a bug of ours: the request has its end all the same
+        emit(translator.ended(None))
         raise
-    complete = translator.complete
-    ended = RequestEnded(
-        time.monotonic(),
-        complete=complete,
-        stop_reason=translator.stop_reason,
-        stop_details=translator.stop_details,
-        error=None if complete else failure,
-    )
+    ended = translator.ended(failure)
     emit(ended)
     return ended
 
@@ -84,62 +82,69 @@ async def _read(
         emit(RequestProgress(at, "connected"))
 
     idle = timeouts.idle or None
+    decoder, document, heard = SseDecoder(), None, False
     try:
         async with (
             asyncio.timeout(timeouts.first_byte or None) as limit,
             client.stream(parameters, connected) as response,
         ):
             emit(RequestProgress(time.monotonic(), "headers", request_id=response.request_id))
-            if response.content_type != "text/event-stream":
-                return await _not_a_stream(response, translator)
-            decoder = SseDecoder()
             async for chunk in response.chunks():
                 at = time.monotonic()
                 limit.reschedule(loop.time() + idle if idle else None)
+                if not heard and (opening := chunk.lstrip(_BLANK)):
+                    # The content type is no guide: some servers send their streams as plain text.
+                    heard, document = True, bytearray() if opening[0] in _DOCUMENT else None
+                if document is not None:
+                    document += chunk
+                    if len(document) > LARGEST_DOCUMENT:
+                        break
+                    continue
                 for frame in decoder.feed(chunk, at):
                     translator.translate(frame)
                     if translator.complete or translator.failure:
                         return translator.failure
-            last = decoder.finish(time.monotonic())
-            if last is not None:
-                translator.translate(last)
+            if document is not None:
+                return _document(bytes(document), response, translator)
     except TimeoutError:
-        seconds = timeouts.idle if translator.started else timeouts.first_byte
-        return Failure("timed_out", f"no data for {seconds:.0f} s")
+        return Failure("timed_out", f"no data for {timeouts.idle if heard else timeouts.first_byte:g} s")
+    last = decoder.finish(time.monotonic())
+    if last is not None:
+        translator.translate(last, whole=False)
     if translator.failure or translator.complete:
         return translator.failure
     if not translator.started:
-        return Failure("not_a_stream", "the server sent an empty stream")
+        return _nothing(response, heard)
     return Failure("cut_off", "the connection closed before the reply ended")
 
 
-async def _not_a_stream(response: ByteStream, translator: "Translator") -> Failure | None:
-    """A 200 that is no event stream: a complete Message as JSON is used, data-only streams are tried, the rest is named."""
-    chunks = [chunk async for chunk in response.chunks()]
-    body = b"".join(chunks).decode(errors="replace")
-    at = time.monotonic()
+def _document(body: bytes, response: ByteStream, translator: "Translator") -> Failure | None:
+    """A body that is no event stream: a complete Message as JSON is used, an error is named, as is anything else."""
+    text = body.decode("utf-8-sig", errors="replace")
     try:
-        message = json.loads(body)
-    except ValueError:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
         message = None
     if isinstance(message, dict) and message.get("type") == "message":
-        translator.whole_message(message, at)
+        translator.whole_message(message, time.monotonic())
         return None
-    if body.lstrip().startswith(("data:", "event:")):  # a stream under a wrong content type
-        decoder = SseDecoder()
-        for frame in decoder.feed(body.encode() + b"\n\n", at):
-            translator.translate(frame)
-        if translator.complete or translator.failure:
-            return translator.failure
-        return Failure("cut_off", "the connection closed before the reply ended")
-    if isinstance(message, dict) and isinstance(message.get("error"), dict):
+    if isinstance(message, dict) and message.get("error"):
         return _error(message, response.request_id)
-    if not body.strip():
-        return Failure("not_a_stream", f"the server sent an empty answer (HTTP {response.status})")
-    kind = "an HTML page" if "html" in response.content_type or "<html" in body[:500].lower() else response.content_type
-    return Failure(
-        "not_a_stream", f"the server sent {kind or 'something else'} instead of an event stream", response.status
-    )
+    is_html = "html" in response.content_type or "<html" in text[:500].lower()
+    return _not_a_stream("an HTML page" if is_html else response.content_type or "something else", response)
+
+
+def _nothing(response: ByteStream, heard: bool) -> Failure:
+    """A body in which no message began."""
+    if not heard:
+        return Failure("not_a_stream", f"the server sent an empty answer (HTTP {response.status})", response.status)
+    if response.content_type == "text/event-stream":
+        return Failure("not_a_stream", "the server sent an event stream without a message", response.status)
+    return _not_a_stream(response.content_type or "something else", response)
+
+
+def _not_a_stream(what: str, response: ByteStream) -> Failure:
+    return Failure("not_a_stream", f"the server sent {what} instead of an event stream", response.status)
 
 
 class Translator:
@@ -152,11 +157,25 @@ class Translator:
         self.stop_reason: str | None = None
         self.stop_details: Mapping[str, Any] | None = None
         self.failure: Failure | None = None
+        self._message_started = False
+        self._opened: set[int] = set()  # our indices
+        self._index_of: dict[int, int] = {}  # the wire's index -> ours
+        self._latest = 0
 
-    def translate(self, frame: WireFrame) -> None:
-        """Emit what `frame` says. Never raises on what a server may send."""
+    def ended(self, failure: Failure | None) -> RequestEnded:
+        """The end of the request as it stands; whatever happened after message_stop, the reply is complete."""
+        return RequestEnded(
+            time.monotonic(),
+            complete=self.complete,
+            stop_reason=self.stop_reason,
+            stop_details=self.stop_details,
+            error=None if self.complete else failure,
+        )
+
+    def translate(self, frame: WireFrame, *, whole: bool = True) -> None:
+        """Emit what `frame` says. Never raises on what a server may send. Not `whole`: the body ended within it."""
         at = frame.arrived_at
-        if not frame.data:
+        if not frame.data and frame.event != "error":
             self.emit(RequestProgress(at, "ping"))
             return
         if frame.data == "[DONE]":
@@ -167,19 +186,18 @@ class Translator:
             data = None
         if not isinstance(data, dict):
             if frame.event == "error":
-                self.failure = Failure("api_error", frame.data[:300])
-            else:
+                self.failure = Failure("api_error", frame.data[:300] or "no reason was given")
+            elif whole:
                 self.emit(UnknownEvent(at, frame.event or "message", {"data": frame.data}))
             return
-        kind = data.get("type") or frame.event
+        kind = "error" if frame.event == "error" else data.get("type") or frame.event
         match kind:
             case "content_block_delta":
-                self._delta(at, _index(data), _object(data.get("delta")))
+                self._delta(at, self._index(data), _object(data.get("delta")))
             case "content_block_start":
-                self.started = True
-                self.emit(BlockStarted(at, _index(data), _object(data.get("content_block"))))
+                self._block(at, _index(data), _object(data.get("content_block")))
             case "content_block_stop":
-                self.emit(BlockEnded(at, _index(data)))
+                self.emit(BlockEnded(at, self._index(data)))
             case "ping":
                 self.emit(RequestProgress(at, "ping"))
             case "message_start":
@@ -191,29 +209,46 @@ class Translator:
                 self.complete = True
             case "error":
                 self.failure = _error(data, None)
+            case None if data.get("error"):  # as servers of another protocol say it
+                self.failure = _error(data, None)
             case _:
                 self.emit(UnknownEvent(at, str(kind or "message"), data))
 
     def whole_message(self, message: Mapping[str, Any], at: float) -> None:
         """Emit a complete Message that came as plain JSON, as if it had been streamed at once."""
         self._message_start(at, message)
-        content = message.get("content")
-        for index, block in enumerate(content if isinstance(content, list) else ()):
-            self.emit(BlockStarted(at, index, _object(block)))
-            self.emit(BlockEnded(at, index))
         self._message_delta(at, {"delta": message, "usage": message.get("usage")})
         self.emit(RequestProgress(at, "message_stop"))
         self.complete = True
 
     def _message_start(self, at: float, message: Mapping[str, Any]) -> None:
-        if self.started:  # a second message_start is noise
+        if self._message_started:  # a second message_start is noise
             return
-        self.started = True
+        self.started = self._message_started = True
         self.emit(
             RequestProgress(at, "message_start", message_id=_text(message.get("id")), model=_text(message.get("model")))
         )
         if usage := _object(message.get("usage")):
             self.emit(UsageUpdated(at, usage))
+        content = message.get("content")
+        for index, block in enumerate(content if isinstance(content, list) else ()):
+            self._block(at, index, _object(block))
+            self.emit(BlockEnded(at, self._latest))
+
+    def _block(self, at: float, wire_index: int | None, block: Mapping[str, Any]) -> None:
+        """Open a block. An index that is missing, or taken, means the next free one, so that no block is overwritten."""
+        free = wire_index is not None and wire_index not in self._opened
+        index = wire_index if free and wire_index is not None else max(self._opened, default=-1) + 1
+        if wire_index is not None:
+            self._index_of[wire_index] = index
+        self.started, self._latest = True, index
+        self._opened.add(index)
+        self.emit(BlockStarted(at, index, block))
+
+    def _index(self, data: Mapping[str, Any]) -> int:
+        """The block that a delta or a stop belongs to: without an index the latest."""
+        wire_index = _index(data)
+        return self._latest if wire_index is None else self._index_of.get(wire_index, wire_index)
 
     def _message_delta(self, at: float, data: Mapping[str, Any]) -> None:
         delta = _object(data.get("delta"))
@@ -221,11 +256,12 @@ class Translator:
         if details := _object(delta.get("stop_details")):
             self.stop_details = details
         if usage := _object(data.get("usage")):
-            final = self.stop_reason is not None and isinstance(usage.get("output_tokens"), int)
+            final = self.stop_reason is not None and Usage(usage).output_tokens is not None
             self.emit(UsageUpdated(at, usage, final=final))
 
     def _delta(self, at: float, index: int, delta: Mapping[str, Any]) -> None:
         self.started = True
+        self._opened.add(index)
         kind = delta.get("type")
         if kind == "text_delta" and isinstance(text := delta.get("text"), str):
             self.emit(TextDelta(at, index, text))
@@ -242,16 +278,21 @@ class Translator:
 
 
 def _error(data: Mapping[str, Any], request_id: str | None) -> Failure:
-    error = _object(data.get("error"))
-    message = _text(error.get("message")) or json.dumps(data)[:300]
+    """The failure that an error object is; some servers leave out the envelope, some send a mere text."""
+    inner = data.get("error")
+    error = inner if isinstance(inner, dict) else data
+    message = _text(error.get("message")) or _text(inner) or json.dumps(data)[:300]
+    kind = _text(error.get("type"))
     return Failure(
-        _text(error.get("type")) or "api_error", message, request_id=_text(data.get("request_id")) or request_id
+        kind if kind and kind != "error" else "api_error",
+        message,
+        request_id=_text(data.get("request_id")) or request_id,
     )
 
 
-def _index(data: Mapping[str, Any]) -> int:
+def _index(data: Mapping[str, Any]) -> int | None:
     index = data.get("index")
-    return index if isinstance(index, int) and not isinstance(index, bool) else 0
+    return index if isinstance(index, int) and not isinstance(index, bool) and index >= 0 else None
 
 
 def _object(value: object) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from tui_chat.engine.retry import ATTEMPTS, retry_delay
 from tui_chat.engine.stream import Emit, stream_request
 from tui_chat.errors import Failure, RequestError
 from tui_chat.events import (
+    BlockStarted,
     Event,
     InputJsonDelta,
     RequestEnded,
@@ -65,8 +66,19 @@ async def _attempt(
 
     def watch(event: Event) -> None:
         nonlocal shown
-        shown = shown or isinstance(event, TextDelta | ThinkingDelta | InputJsonDelta)
+        shown = shown or _shows(event)
         emit(event)
 
     emit(RequestStarted(time.monotonic(), str(parameters["model"]), attempt))
     return await stream_request(client, parameters, timeouts, watch), shown
+
+
+def _shows(event: Event) -> bool:
+    """Whether the reader has seen content by `event`; text inside content_block_start counts."""
+    match event:
+        case TextDelta(text=piece) | ThinkingDelta(thinking=piece) | InputJsonDelta(partial_json=piece):
+            return bool(piece)
+        case BlockStarted(block=block):
+            return any(block.get(name) for name in ("text", "thinking", "input"))
+        case _:
+            return False

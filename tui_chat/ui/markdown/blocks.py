@@ -22,7 +22,8 @@ from typing import Final, Self
 from markdown_it import MarkdownIt
 
 from tui_chat.ui.markdown import scan
-from tui_chat.ui.markdown.scan import UNFINISHED, Align, Definition
+from tui_chat.ui.markdown.paragraph import Paragraph
+from tui_chat.ui.markdown.scan import Align
 from tui_chat.ui.markdown.sink import Sink
 
 DEEPEST: Final = 64  # containers; further markers are shown as text
@@ -34,15 +35,6 @@ class _Container:
     marker: str = ""  # list: the character that all its items share
     indent: int = 0  # item: columns its content is moved by
     empty: bool = True  # item: nothing in it yet
-
-
-@dataclass(slots=True)
-class _Paragraph:
-    blank: bool  # a blank line came before it
-    begun: bool = False  # some of it went to the sink
-    defining: bool = True  # nothing but link reference definitions so far
-    definition: str | None = None  # lines that may be a link reference definition
-    held: str | None = None  # the last line, if it may be a table's header
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +57,15 @@ class _Table:
 class BlockParser:
     """Feeds `sink` with the structure of the lines it is given. Lines come without their newline."""
 
-    __slots__ = ("_blank", "_leaf", "_markdown", "_sink", "_stack", "_whole")
+    __slots__ = ("_blank", "_leaf", "_markdown", "_number", "_sink", "_stack", "_whole")
 
     def __init__(self, sink: Sink, markdown: MarkdownIt) -> None:
         self._sink = sink
         self._markdown = markdown
         self._stack: list[_Container] = []
-        self._leaf: _Paragraph | _Fence | _Indented | _Table | None = None
+        self._leaf: Paragraph | _Fence | _Indented | _Table | None = None
         self._blank = False
+        self._number = -1  # of the line being read
         self._whole = True  # lines come whole, not in parts
 
     def fork(self, sink: Sink) -> Self:
@@ -80,12 +73,13 @@ class BlockParser:
         other = type(self)(sink, self._markdown)
         other._stack = [replace(container) for container in self._stack]
         leaf = self._leaf
-        if isinstance(leaf, _Paragraph):
-            leaf = replace(leaf)
+        if isinstance(leaf, Paragraph):
+            leaf = leaf.fork()
         elif isinstance(leaf, _Indented):
             leaf = _Indented(leaf.blanks.copy())
         other._leaf = leaf
         other._blank = self._blank
+        other._number = self._number
         return other
 
     @property
@@ -102,12 +96,14 @@ class BlockParser:
     def in_open_text(self) -> bool:
         """Whether the open leaf is a paragraph all of whose text has reached the sink."""
         leaf = self._leaf
-        return isinstance(leaf, _Paragraph) and leaf.begun and leaf.held is None and leaf.definition is None
+        return isinstance(leaf, Paragraph) and leaf.settled
 
     # Lines
 
     def line(self, raw: str) -> None:
         """Take one complete line."""
+        self._number += 1
+        self._sink.source_line = self._number
         text = raw.expandtabs(4) if "\t" in raw else raw
         cursor, matched = self._continue(text)
         if matched == len(self._stack) and self._leaf_line(text, cursor, raw):
@@ -120,16 +116,16 @@ class BlockParser:
         self.line(raw)
         self._whole = True
         leaf = self._leaf
-        if isinstance(leaf, _Paragraph):
-            self._definitions(leaf, final=True)
-            self._release(leaf)
+        if isinstance(leaf, Paragraph):
+            leaf.settle(self._sink, self._markdown)
 
     def more(self, text: str) -> None:
         """A further part of the line that `start` began."""
+        plain = text.replace("\t", "    ")
         if self.in_code:
-            self._sink.add_code(text, text)
+            self._sink.add_code(plain, text)
         else:
-            self._sink.add(text)
+            self._sink.add(plain)
 
     def end(self) -> None:
         """The line that `start` began has ended."""
@@ -143,11 +139,9 @@ class BlockParser:
     def finish_early(self) -> None:
         """Close everything for showing: what begins like a table's header is shown as one."""
         leaf = self._leaf
-        if isinstance(leaf, _Paragraph) and not leaf.begun and leaf.held is not None and leaf.held[0] == "|":
-            header = scan.cells(leaf.held)
-            if header:
-                self._leaf = _Table(len(header))
-                self._sink.open_table(header, [Align.LEFT] * len(header), blank=leaf.blank)
+        if isinstance(leaf, Paragraph) and (header := leaf.early_header(self._sink)):
+            self._leaf = _Table(len(header))
+            self._sink.open_table(header, [Align.LEFT] * len(header), blank=leaf.blank)
         self.finish()
 
     def _continue(self, text: str) -> tuple[int, int]:
@@ -205,7 +199,7 @@ class BlockParser:
         """Open the new blocks of the line and give the rest to a leaf."""
         leaf = self._leaf
         all_matched = matched == len(self._stack)
-        paragraph = leaf if isinstance(leaf, _Paragraph) else None
+        paragraph = leaf if isinstance(leaf, Paragraph) else None
         opened = False  # a new container was opened by this line
         while True:
             start = scan.spaces(text, cursor)
@@ -255,7 +249,7 @@ class BlockParser:
             matched = len(self._stack)
         self._text(text, start, raw, matched, opened=opened, all_matched=all_matched)
 
-    def _stays_rule(self, text: str, start: int, interrupting: bool, paragraph: _Paragraph | None) -> bool:
+    def _stays_rule(self, text: str, start: int, interrupting: bool, paragraph: Paragraph | None) -> bool:
         rest = text[start:]
         if scan.RULE.match(rest):
             return True
@@ -275,7 +269,7 @@ class BlockParser:
         gap = content - match.end()
         return match[1], width, width + (1 if empty or gap > 4 else gap)
 
-    def _leaf_start(self, rest: str, indent: int, matched: int, paragraph: _Paragraph | None) -> bool:
+    def _leaf_start(self, rest: str, indent: int, matched: int, paragraph: Paragraph | None) -> bool:
         """Whether `rest` begins (or, under `paragraph`, completes) a block that is neither container nor paragraph."""
         character = rest[0]
         if character == "#" and (match := scan.HEADING.match(rest)):
@@ -307,8 +301,8 @@ class BlockParser:
         """The rest of the line is no block's beginning."""
         leaf = self._leaf
         empty = start == len(text)
-        if not opened and not all_matched and not empty and isinstance(leaf, _Paragraph):
-            self._paragraph_line(leaf, text[start:], lazy=True)
+        if not opened and not all_matched and not empty and isinstance(leaf, Paragraph):
+            leaf.add(text[start:], self._number, self._sink, self._markdown, lazy=True)
             return
         if not opened and (not all_matched or isinstance(leaf, _Indented)):
             self._close(matched)
@@ -317,15 +311,15 @@ class BlockParser:
             if not opened:
                 self._close_leaf()
                 self._blank = True
-        elif isinstance(leaf, _Paragraph):
-            self._paragraph_line(leaf, text[start:])
+        elif isinstance(leaf, Paragraph):
+            leaf.add(text[start:], self._number, self._sink, self._markdown)
         elif isinstance(leaf, _Table):
             row = scan.cells(text[start:])
             self._sink.add_row((row + [""] * (leaf.columns - len(row)))[: leaf.columns])
         else:
             self._leave_list()
-            leaf = self._leaf = _Paragraph(self._begin())
-            self._paragraph_line(leaf, text[start:])
+            leaf = self._leaf = Paragraph(self._begin())
+            leaf.add(text[start:], self._number, self._sink, self._markdown)
 
     # Leaves
 
@@ -358,9 +352,8 @@ class BlockParser:
 
     def _close_leaf(self) -> None:
         leaf, self._leaf = self._leaf, None
-        if isinstance(leaf, _Paragraph):
-            self._definitions(leaf, final=True)
-            self._release(leaf)
+        if isinstance(leaf, Paragraph):
+            leaf.settle(self._sink, self._markdown)
             if leaf.begun:
                 self._sink.close_leaf()
         elif leaf is not None:
@@ -372,72 +365,19 @@ class BlockParser:
         if self._whole:
             self._sink.end_code_line()
 
-    def _paragraph_line(self, leaf: _Paragraph, text: str, *, lazy: bool = False) -> None:
-        if leaf.defining:
-            leaf.definition = text if leaf.definition is None else f"{leaf.definition}\n{text}"
-            self._definitions(leaf, final=False)
-            return
-        self._release(leaf)
-        if "|" in text and not lazy:
-            leaf.held = text
-        else:
-            self._add(leaf, text)
-
-    def _add(self, leaf: _Paragraph, text: str) -> None:
-        if leaf.begun:
-            text = "\n" + text
-        else:
-            leaf.begun = True
-            self._sink.open_paragraph(blank=leaf.blank)
-        self._sink.add(text)
-
-    def _release(self, leaf: _Paragraph) -> None:
-        """Give back a line that turned out to be no table's header."""
-        if leaf.held is not None:
-            held, leaf.held = leaf.held, None
-            self._add(leaf, held)
-
-    def _definitions(self, leaf: _Paragraph, *, final: bool) -> None:
-        """Take link reference definitions off the start of the paragraph."""
-        text = leaf.definition or ""
-        while text.startswith("["):
-            found = scan.definition(text, self._markdown, final=final)
-            if found is UNFINISHED:
-                leaf.definition = text
-                return
-            if not isinstance(found, Definition):
-                break
-            self._sink.define(found.label, found.href)
-            text = text[found.end :]
-        leaf.definition = None
-        if text:
-            leaf.defining = False
-            for line in text.split("\n"):
-                self._paragraph_line(leaf, line)
-
-    def _underline(self, rest: str, leaf: _Paragraph) -> bool:
-        self._definitions(leaf, final=True)
-        self._release(leaf)
+    def _underline(self, rest: str, leaf: Paragraph) -> bool:
+        leaf.settle(self._sink, self._markdown)
         if not leaf.begun:
             return False  # nothing but definitions: there is no paragraph to underline
         self._sink.underline(1 if rest[0] == "=" else 2)
         self._leaf = None
         return True
 
-    def _table(self, rest: str, leaf: _Paragraph) -> bool:
-        if leaf.held is None:
-            return False
+    def _table(self, rest: str, leaf: Paragraph) -> bool:
         columns = scan.alignments(rest)
-        if not columns:
+        header = leaf.header(len(columns), self._sink) if columns else None
+        if not columns or header is None:
             return False
-        header = scan.cells(leaf.held)
-        if len(header) != len(columns):
-            return False
-        leaf.held = None
-        blank = leaf.blank
-        if leaf.begun:
-            self._sink.close_leaf()
-            blank = False
         self._leaf = _Table(len(columns))
-        self._sink.open_table(header, columns, blank=blank)
+        self._sink.open_table(header, columns, blank=leaf.blank)
         return True

@@ -20,8 +20,9 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, Error, String, Text, _TokenType
 from pygments.util import ClassNotFound
 from rich.style import Style
+from textual.strip import Strip
 
-from tui_chat.ui.markdown.layout import JOINERS, Fragment, Row, clusters
+from tui_chat.ui.markdown.layout import JOINERS, Fragment, LineInfo, Row, clusters
 from tui_chat.ui.markdown.theme import MarkdownTheme
 
 PIECE: Final = 32
@@ -31,7 +32,9 @@ LONGEST_LINE: Final = 2_000  # characters; longer lines are shown plain
 CONTINUED: Final = "↳ "
 
 State = tuple[str, ...]
-Emit = Callable[[Row], None]
+Drawn = tuple[Strip, LineInfo]
+Draw = Callable[[Row], Drawn]
+Emit = Callable[[list[Drawn]], None]
 
 
 @dataclass(slots=True)
@@ -234,14 +237,19 @@ class _Preview:
     """What an open piece looks like for now; shared by a leaf and its forks, so that it is made once a line."""
 
     count: int = 0
-    rows: list[Row] = field(default_factory=list)
+    drawn: list[Drawn] = field(default_factory=list)
     state: State = ("root",)
 
 
 class CodeLeaf:
-    """The lines of one code block, given to `emit` row by row."""
+    """The lines of one code block. `draw` makes a line of the screen of a row, `emit` takes the lines in their order.
+
+    The code begins `offset` source lines after the block.
+    """
 
     __slots__ = (
+        "_count",
+        "_draw",
         "_emit",
         "_fold",
         "_highlighter",
@@ -254,8 +262,10 @@ class CodeLeaf:
         "_width",
     )
 
-    def __init__(self, language: str, width: int, theme: MarkdownTheme, emit: Emit) -> None:
+    def __init__(self, language: str, width: int, *, offset: int, theme: MarkdownTheme, draw: Draw, emit: Emit) -> None:
+        self._draw = draw
         self._emit = emit
+        self._count = offset  # source lines that finished pieces have shown
         self._width = width
         self._plain = theme.code_block
         self._highlighter = Highlighter(language, theme)
@@ -269,6 +279,8 @@ class CodeLeaf:
     def fork(self, emit: Emit) -> Self:
         """A copy for showing: it never finishes a piece."""
         other = type(self).__new__(type(self))
+        other._count = self._count
+        other._draw = self._draw
         other._emit = emit
         other._width = self._width
         other._plain = self._plain
@@ -290,14 +302,14 @@ class CodeLeaf:
             self._end_piece()
             self._fold = Fold(self._width)
             text, self._line = self._line, ""
-        for row in self._fold.add([(text, self._plain)]):
-            self._emit(row)
+        self._show(self._fold.add([(text, self._plain)]))
 
     def end_line(self) -> None:
         """The open line has ended."""
         if self._fold is not None:
-            self._emit(self._fold.finish())
+            self._show([self._fold.finish()])
             self._fold = None
+            self._count += 1
             return
         self._open.append(self._line)
         self._line = ""
@@ -323,41 +335,45 @@ class CodeLeaf:
             return
         if self._settled is not None:
             self._show_preview(len(self._open))
+            self._count += len(self._open)
             self._open = []
             return
         fragments, state, _ = self._highlighter.lines(self._open, self._state)
         self._show_piece(fragments, state)
 
     def _show_piece(self, fragments: list[list[Fragment]], state: State) -> None:
-        for row in self._rows(fragments):
-            self._emit(row)
+        self._emit(self._lines(fragments, 0))
+        self._count += len(self._open)
         self._open = []
         self._state = state
         self._preview = _Preview(state=state)
 
-    def _rows(self, lines: Iterable[list[Fragment]]) -> list[Row]:
-        rows: list[Row] = []
-        for fragments in lines:
+    def _show(self, rows: Iterable[Row]) -> None:
+        """Rows of the long line."""
+        self._emit([self._draw(row._replace(first=self._count, stop=self._count + 1)) for row in rows])
+
+    def _lines(self, lines: Iterable[list[Fragment]], start: int) -> list[Drawn]:
+        """The lines of the screen for lines of code, the first of which is number `start` of the open ones."""
+        drawn: list[Drawn] = []
+        for index, fragments in enumerate(lines, self._count + start):
             fold = Fold(self._width)
-            rows += fold.add(fragments)
-            rows.append(fold.finish())
-        return rows
+            rows = (*fold.add(fragments), fold.finish())
+            drawn += (self._draw(row._replace(first=index, stop=index + 1)) for row in rows)
+        return drawn
 
     def _show_preview(self, settled: int) -> None:
         preview = self._preview
         if preview.count != settled:
             if settled <= PREVIEWED:
-                fragments, state, _ = self._highlighter.lines(self._open[:settled], self._state)
-                preview.rows = self._rows(fragments)
-                preview.state = state
+                fragments, preview.state, _ = self._highlighter.lines(self._open[:settled], self._state)
+                preview.drawn = self._lines(fragments, 0)
             else:
-                fragments, state, _ = self._highlighter.lines(self._open[preview.count : settled], preview.state)
-                preview.rows = preview.rows + self._rows(fragments)
-                preview.state = state
+                fragments, preview.state, _ = self._highlighter.lines(
+                    self._open[preview.count : settled], preview.state
+                )
+                preview.drawn = preview.drawn + self._lines(fragments, preview.count)
             preview.count = settled
-        for row in preview.rows:
-            self._emit(row)
+        self._emit(preview.drawn)
         if len(self._open) > settled:
             fragments, _, _ = self._highlighter.lines(self._open[settled:], preview.state)
-            for row in self._rows(fragments):
-                self._emit(row)
+            self._emit(self._lines(fragments, settled))

@@ -175,7 +175,6 @@ class LiveDocument:
         self._line = ""
         self._started = False
         self._refused = 0
-        self._renderer.source_line += 1
 
     def _take_parts(self) -> None:
         """Take the beginning of a long line, at places that the text alone decides."""

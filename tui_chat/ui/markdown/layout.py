@@ -28,11 +28,16 @@ Fragment = tuple[str, Style]
 
 
 class Row(NamedTuple):
-    """One wrapped line: its fragments and its width in cells; `wrapped` if it continues the line before it."""
+    """One wrapped line: its fragments and its width in cells; `wrapped` if it continues the line before it.
+
+    `first` and `stop` are the source lines it shows, counted from the beginning of its block.
+    """
 
     fragments: list[Fragment]
     cells: int
     wrapped: bool
+    first: int = 0
+    stop: int = 1
 
 
 def clusters(text: str) -> Iterable[tuple[str, int]]:
@@ -45,7 +50,20 @@ def clusters(text: str) -> Iterable[tuple[str, int]]:
 class Flow:
     """Wraps runs of text to `width` cells. Finished lines are taken with `take`."""
 
-    __slots__ = ("_line", "_rows", "_space", "_space_cells", "_used", "_word", "_word_cells", "_wrapped", "width")
+    __slots__ = (
+        "_first",
+        "_line",
+        "_now",
+        "_rows",
+        "_space",
+        "_space_cells",
+        "_stop",
+        "_used",
+        "_word",
+        "_word_cells",
+        "_wrapped",
+        "width",
+    )
 
     def __init__(self, width: int) -> None:
         self.width = max(2, width)  # a wide character must fit
@@ -57,6 +75,9 @@ class Flow:
         self._word: list[Fragment] = []
         self._word_cells = 0
         self._wrapped = False
+        self._first = 0
+        self._now = 0
+        self._stop = 1
 
     def fork(self) -> Self:
         """A copy that goes its own way; its cost is one line's."""
@@ -68,7 +89,17 @@ class Flow:
         other._word = self._word.copy()
         other._word_cells = self._word_cells
         other._wrapped = self._wrapped
+        other._first = self._first
+        other._now = self._now
+        other._stop = self._stop
         return other
+
+    def mark(self, first: int, stop: int) -> None:
+        """What is added now comes from these source lines."""
+        if not self._line and not self._word:
+            self._first = first
+        self._now = first
+        self._stop = stop
 
     def take(self) -> list[Row]:
         """The lines finished since the last call."""
@@ -158,7 +189,8 @@ class Flow:
         self._word_cells = 0
 
     def _end_line(self, *, wrapped: bool) -> None:
-        self._rows.append(Row(self._line, self._used, self._wrapped))
+        self._rows.append(Row(self._line, self._used, self._wrapped, self._first, self._stop))
+        self._first = self._now
         self._wrapped = wrapped
         self._line = []
         self._used = 0
@@ -227,6 +259,12 @@ class Lines:
         """Add a line."""
         self.strips.append(strip)
         self.infos.append(info)
+
+    def extend(self, lines: Iterable[tuple[Strip, LineInfo]]) -> None:
+        """Add lines."""
+        for strip, info in lines:
+            self.strips.append(strip)
+            self.infos.append(info)
 
     def truncate(self, length: int) -> None:
         """Forget all lines from `length` on; a fork may so hide lines of its origin."""

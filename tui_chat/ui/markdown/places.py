@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rich.segment import Segment
 from textual.strip import Strip
 
-from tui_chat.ui.markdown.layout import Row, segments
+from tui_chat.ui.markdown.layout import LineInfo, Row, segments
 
 
 @dataclass(slots=True)
@@ -37,9 +37,10 @@ class Place:
     source: int
     start: int = -1  # its first line, once it has one
 
-    def strip(self, row: Row, *, first: bool) -> Strip:
+    def draw(self, row: Row, *, first: bool) -> tuple[Strip, LineInfo]:
         """`row` as a line of the screen."""
-        return Strip([*(self.first if first else self.rest), *segments(row.fragments)], self.cells + row.cells)
+        strip = Strip([*(self.first if first else self.rest), *segments(row.fragments)], self.cells + row.cells)
+        return strip, LineInfo(self.source + row.first, self.source + row.stop, self.cells, row.wrapped)
 
 
 def place_for(frames: Sequence[Frame], width: int, source: int, *, apart: bool, blank: bool) -> Place:

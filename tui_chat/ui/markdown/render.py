@@ -10,12 +10,14 @@ inside a list only where the source has one.
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Self
 
 from markdown_it.common.utils import normalizeReference
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.strip import Strip
 
 from tui_chat.ui.markdown.code import CodeBlock, CodeLeaf
 from tui_chat.ui.markdown.inline import InlineRenderer, Runs
@@ -44,6 +46,7 @@ class _Text:
     flow: Flow
     kept: list[str] | None
     kept_length: int = 0
+    offset: int = 0  # of the open segment's beginning, in source lines from the paragraph's
     fresh: bool = True
     complete: bool = True  # in a fork: it ends where the text ends, so open markup is closed for showing
 
@@ -54,6 +57,7 @@ class _Text:
             self.flow.fork(),
             self.kept.copy() if self.kept is not None else None,
             self.kept_length,
+            self.offset,
             self.fresh,
             complete=False,
         )
@@ -67,11 +71,10 @@ class _Waiting:
     base: Style
     text: str
     stop: int
-    source_stop: int
 
 
 class Renderer:
-    """Renders blocks into `lines`. `source_line` is set by the caller to the number of the line being parsed."""
+    """Renders blocks into `lines`."""
 
     def __init__(self, width: int, theme: MarkdownTheme, inline: InlineRenderer) -> None:
         self.lines = Lines.empty()
@@ -102,7 +105,7 @@ class Renderer:
         if isinstance(leaf, _Text):
             other._leaf = leaf.fork()
         elif isinstance(leaf, CodeLeaf):
-            other._leaf = leaf.fork(other._emit_code)
+            other._leaf = leaf.fork(other.lines.extend)
         elif isinstance(leaf, TableLeaf):
             other._leaf = leaf.fork(other._emit, other._read)
         return other
@@ -151,9 +154,15 @@ class Renderer:
         if not self._forked:
             self._block = CodeBlock(self._code_count, language, len(self.lines) - 1)
             self.code_blocks.append(self._block)
-        width = max(2, place.width - _CODE_INDENT)
-        leaf = CodeLeaf(language, width, self._theme, self._emit_code)
-        self._leaf = leaf.fork(self._emit_code) if self._forked else leaf
+        leaf = CodeLeaf(
+            language,
+            max(2, place.width - _CODE_INDENT),
+            offset=0 if info is None else 1,
+            theme=self._theme,
+            draw=partial(self._draw_code, place),
+            emit=self.lines.extend,
+        )
+        self._leaf = leaf.fork(self.lines.extend) if self._forked else leaf
 
     def open_table(self, header: list[str], columns: list[Align], *, blank: bool) -> None:
         place = self._begin(blank=blank)
@@ -276,6 +285,8 @@ class Renderer:
         return text[match.end() :]
 
     def _flow(self, leaf: _Text, segment: str) -> None:
+        leaf.flow.mark(leaf.offset, leaf.offset + segment.rstrip(" \n").count("\n") + 1)
+        leaf.offset += segment.count("\n")
         for text, style in self._inline.runs(segment, leaf.base):
             leaf.flow.add(text, style)
 
@@ -295,7 +306,7 @@ class Renderer:
         if "[" not in text:
             return
         labels = {normalizeReference(match[1]) for match in _LABELS.finditer(text)}
-        waiting = _Waiting(place, base, text, len(self.lines), self.source_line + 1)
+        waiting = _Waiting(place, base, text, len(self.lines))
         for label in labels:
             if label not in self._inline.references:
                 self._waiting.setdefault(label, []).append(waiting)
@@ -310,10 +321,7 @@ class Renderer:
         leaf.flow.finish()
         fresh = Lines.empty()
         for row in leaf.flow.take():
-            fresh.append(
-                place.strip(row, first=not fresh.strips),
-                LineInfo(place.source, waiting.source_stop, place.cells, row.wrapped),
-            )
+            fresh.append(*place.draw(row, first=not fresh.strips))
         self.lines.replace(place.start, waiting.stop, fresh)
         shift = len(fresh) - (waiting.stop - place.start)
         if shift:
@@ -350,13 +358,13 @@ class Renderer:
             place.start = len(self.lines)
             for frame in self._frames:
                 frame.used = True
-        info = LineInfo(place.source, self.source_line + 1, place.cells, row.wrapped)
-        self.lines.append(place.strip(row, first=len(self.lines) == place.start), info)
+        self.lines.append(*place.draw(row, first=len(self.lines) == place.start))
 
-    def _emit_code(self, row: Row) -> None:
+    def _draw_code(self, place: Place, row: Row) -> tuple[Strip, LineInfo]:
         gutter = "↳ " if row.wrapped else "  "
         fragments = [(gutter, self._theme.code_label if row.wrapped else self._theme.code_block), *row.fragments]
-        self._emit(Row(fragments, row.cells + _CODE_INDENT, row.wrapped))
+        row = row._replace(fragments=fragments, cells=row.cells + _CODE_INDENT)
+        return place.draw(row, first=False)
 
     def _label(self, language: str, place: Place) -> None:
         """The line above a code block: its language, and what copies it."""

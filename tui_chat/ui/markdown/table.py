@@ -22,6 +22,7 @@ DECIDING: Final = 16
 NARROWEST: Final = 3
 _LONGEST_WORD: Final = 20  # a column is not made narrower than its longest word up to this, while there is room
 _GAP: Final = 3
+_HEAD_LINES: Final = 2  # header and delimiter row, in the source
 _STEP: Final = 8  # a table that is still deciding grows by this much, not with each character
 
 Cell = list[Fragment]
@@ -152,8 +153,8 @@ class TableLeaf:
                 natural = grown
             self._decided = widths(natural, words, available)
             self._ruled = sum(max(NARROWEST, width) for width in natural) > available
-            self._line(self._head, self._decided)
-            self._rule(self._decided)
+            self._line(self._head, self._decided, 0)
+            self._rule(self._decided, 1)
         rows, self._rows = self._rows, []
         for row in rows:
             self._row(row, self._decided)
@@ -162,17 +163,18 @@ class TableLeaf:
         if not columns:
             self._stacked(cells)
             return
+        first = _HEAD_LINES + self._shown
         if self._ruled and self._shown:
-            self._rule(columns)
+            self._rule(columns, first)
         self._shown += 1
-        self._line(cells, columns)
+        self._line(cells, columns, first)
 
-    def _rule(self, columns: list[int]) -> None:
+    def _rule(self, columns: list[int], first: int) -> None:
         cross = "┼" if self._narrow else "─┼─"
         text = cross.join("─" * width for width in columns)
-        self._emit(Row([(text, self._theme.table_rule)], len(text), wrapped=False))
+        self._emit(Row([(text, self._theme.table_rule)], len(text), False, first, first + 1))
 
-    def _line(self, cells: list[Cell], columns: list[int]) -> None:
+    def _line(self, cells: list[Cell], columns: list[int], first: int) -> None:
         """One row of the table: as many lines as its highest cell needs."""
         wrapped = [wrap(cell, width) for cell, width in zip(cells, columns, strict=True)]
         rule = self._theme.table_rule
@@ -193,18 +195,20 @@ class TableLeaf:
                 if spare > left and column < len(columns) - 1:
                     line.append((" " * (spare - left), self._base))
                 used += width if column < len(columns) - 1 else left + cells_used
-            self._emit(Row(line, used, wrapped=index > 0))
+            self._emit(Row(line, used, index > 0, first, first + 1))
 
     def _stacked(self, cells: list[Cell]) -> None:
         """`header: value` lines, for places too narrow for columns."""
+        first = _HEAD_LINES + self._shown
         if self._shown:
-            self._emit(Row([("─" * min(self._width, NARROWEST), self._theme.table_rule)], NARROWEST, wrapped=False))
+            rule = [("─" * min(self._width, NARROWEST), self._theme.table_rule)]
+            self._emit(Row(rule, NARROWEST, False, first, first + 1))
         self._shown += 1
         for head, cell in zip(self._head, cells, strict=True):
             if not cell:
                 continue
             for row in wrap([*head, (": ", self._base + self._theme.table_head), *cell], self._width):
-                self._emit(row)
+                self._emit(row._replace(first=first, stop=first + 1))
 
 
 def _cells(cell: Cell) -> int:

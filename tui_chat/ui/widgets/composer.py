@@ -14,6 +14,7 @@ from textual.widgets import TextArea
 
 from tui_chat.text import sanitise
 from tui_chat.ui.commands import completions
+from tui_chat.ui.widgets.keys import own_actions, passed_on
 
 NEW_LINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter", "ctrl+enter")
 
@@ -22,7 +23,7 @@ class Composer(TextArea):
     """A prompt in the making. Enter sends; Ctrl+J makes a new line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        # Handled in `_on_key`; they stand here so that they can be remapped and are listed.
+        # Handled in `_on_key` (see `keys`).
         Binding("enter", "submit", "Send", id="composer.send"),
         Binding(",".join(NEW_LINE_KEYS), "new_line", "New line", id="composer.new_line"),
     ]
@@ -91,7 +92,8 @@ class Composer(TextArea):
     # History and completion ----------------------------------------------------------------------------------------
 
     def _on_key(self, event: events.Key) -> None:  # type: ignore[override]  # TextArea's is a coroutine; both are called
-        """Keys in the order they were typed: a binding would overtake the text before Enter, or be overtaken after it."""
+        if passed_on(self, event):
+            return
         handlers: dict[str, Callable[[], bool]] = {"up": self._older, "down": self._newer, "tab": self._complete}
         handler = handlers.get(event.key) or self._bound(event.key)
         if handler is not None and handler():
@@ -99,11 +101,8 @@ class Composer(TextArea):
             event.prevent_default()
 
     def _bound(self, key: str) -> Callable[[], bool] | None:
-        """What the user's keymap makes of `key` here."""
         if self._keys is None:
-            bindings = self._bindings.copy()
-            bindings.apply_keymap(self.app._keymap)  # noqa: SLF001 - the only way to ask for the user's keys
-            self._keys = {each: binding.action for each, found in bindings.key_to_bindings.items() for binding in found}
+            self._keys = own_actions(self)
         return {"submit": self._submit, "new_line": self._new_line}.get(self._keys.get(key, ""))
 
     def _older(self) -> bool:
@@ -134,7 +133,8 @@ class Composer(TextArea):
     def _complete(self) -> bool:
         found = completions(self.text)
         if not found:
-            return False
+            self.screen.focus_next()
+            return True
         self.replace_text(f"/{found[0].name}" + (" " if found[0].argument else ""))
         return True
 

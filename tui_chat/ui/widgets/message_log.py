@@ -24,6 +24,7 @@ from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
 
+from tui_chat.ui.widgets.keys import own_actions, passed_on
 from tui_chat.ui.widgets.log_items import LogItem, NoticeItem, PromptItem, ReplyItem, plain
 from tui_chat.ui.widgets.markdown_view import Looks, MarkdownView
 from tui_chat.ui.wording import Footer
@@ -79,6 +80,7 @@ class MessageLog(MarkdownView, can_focus=True):
         self._flush_due = False
         self._flushed_at = 0.0
         self._cursor: int | None = None
+        self._keys: dict[str, str] | None = None
 
     # Values down ---------------------------------------------------------------------------------------------------
 
@@ -395,11 +397,23 @@ class MessageLog(MarkdownView, can_focus=True):
             return
         self.scroll_to(y=target, animate=False, force=True)
 
-    def on_key(self, event: events.Key) -> None:
-        """Printable keys without a meaning here are typed into the composer."""
-        if event.is_printable and event.character is not None:
-            event.stop()
-            self.post_message(self.KeyTyped(event.character))
+    def _on_key(self, event: events.Key) -> None:  # type: ignore[override]  # Widget's is a coroutine; both are called
+        """The cursor's keys; printable ones without a meaning here are typed into the composer."""
+        if passed_on(self, event):
+            return
+        if self._keys is None:
+            self._keys = own_actions(self)
+        match self._keys.get(event.key):
+            case "move_cursor(-1)":
+                self.action_move_cursor(-1)
+            case "move_cursor(1)":
+                self.action_move_cursor(1)
+            case None if event.is_printable and event.character is not None:
+                self.post_message(self.KeyTyped(event.character))
+            case _:
+                return
+        event.stop()
+        event.prevent_default()
 
     # Painting ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,27 @@
+"""Keys in the order they were typed.
+
+A binding of Textual runs in the application, not in the widget's own queue: it overtakes the text typed before it if it has
+priority, and is overtaken by the text typed behind it if it has not. Where order matters (Enter behind text, Tab or an arrow
+before a letter) the widget handles the key itself. Its bindings still say which keys, so they can be remapped and are listed.
+"""
+
+from textual import events
+from textual.widget import Widget
+
+
+def own_actions(widget: Widget) -> dict[str, str]:
+    """The actions of the widget's own bindings by key, with the user's keymap applied."""
+    bindings = widget._bindings.copy()  # noqa: SLF001 - Textual has no other way to ask
+    bindings.apply_keymap(widget.app._keymap)  # noqa: SLF001 - as above
+    return {key: binding.action for key, found in bindings.key_to_bindings.items() for binding in found}
+
+
+def passed_on(widget: Widget, event: events.Key) -> bool:
+    """Whether `event` came too late: the focus has moved on, and the key goes where it is now."""
+    focused = widget.screen.focused
+    if focused is None or focused is widget:
+        return False
+    event.stop()
+    event.prevent_default()
+    focused.post_message(events.Key(event.key, event.character))
+    return True
