@@ -150,7 +150,7 @@ class Block:
             raw = self.joined("partial_json")
             try:
                 block["input"] = json.loads(raw) if raw.strip() else block.get("input") or {}
-            except ValueError:
+            except (ValueError, RecursionError):
                 block["partial_json"] = raw
         if self.citations:
             known = block.get("citations")

@@ -161,6 +161,11 @@ class RollingRate:
         self._characters = 0
         self._first: float | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was counted yet."""
+        return self._first is None
+
     def add(self, at: float, characters: int) -> None:
         """Count `characters` that arrived at `at` (monotonic seconds)."""
         if self._first is None:

@@ -318,6 +318,7 @@ class _Journal:
     def __init__(self, store: TurnStore, turn_id: str) -> None:
         self._store, self._turn_id = store, turn_id
         self._waiting: list[Event] = []
+        self._failed = False
         self._task: asyncio.Task[None] | None = None
 
     def add(self, event: Event) -> None:
@@ -332,7 +333,9 @@ class _Journal:
             try:
                 await self._store.journal(self._turn_id, events)
             except StoreError as error:
-                _log.warning("a part of turn %s was not journalled: %s", self._turn_id, error)
+                if not self._failed:
+                    _log.warning("a part of turn %s was not journalled: %s", self._turn_id, error)
+                self._failed = True
                 self._waiting[:0] = events
         self._task = None
 

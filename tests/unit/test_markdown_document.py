@@ -92,6 +92,7 @@ PIECES = [
         "\\(",
     ),
     *(
+        "word\t" * 40,
         "word ",
         "word",
         "some more words ",

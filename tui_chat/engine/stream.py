@@ -18,6 +18,7 @@ its way, while a generator is closed by whoever happens to hold it.
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -47,6 +48,11 @@ from tui_chat.events import (
 Emit = Callable[[Event], None]
 
 LARGEST_DOCUMENT: Final = 32 * 1024 * 1024  # bytes: the API's own limit for a message
+_decode: Final = json.JSONDecoder(
+    # Python's parser takes NaN and 1e999, which no other JSON reader would take from us again.
+    parse_constant=lambda _name: None,
+    parse_float=lambda number: value if math.isfinite(value := float(number)) else None,
+).decode
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"  # a byte order mark, and space
 _DOCUMENT: Final = b"{[<"  # how JSON and HTML begin, and no event stream does
 
@@ -122,7 +128,7 @@ def _document(body: bytes, response: ByteStream, translator: "Translator") -> Fa
     """A body that is no event stream: a complete Message as JSON is used, an error is named, as is anything else."""
     text = body.decode("utf-8-sig", errors="replace")
     try:
-        message = json.loads(text)
+        message = _decode(text)
     except (ValueError, RecursionError):
         message = None
     if isinstance(message, dict) and message.get("type") == "message":
@@ -181,7 +187,7 @@ class Translator:
         if frame.data == "[DONE]":
             return
         try:
-            data = json.loads(frame.data)
+            data = _decode(frame.data)
         except (ValueError, RecursionError):
             data = None
         if not isinstance(data, dict):

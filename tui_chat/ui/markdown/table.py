@@ -20,7 +20,6 @@ from tui_chat.ui.markdown.theme import MarkdownTheme
 
 DECIDING: Final = 16
 NARROWEST: Final = 3
-_LONGEST_WORD: Final = 20  # a column is not made narrower than its longest word up to this, while there is room
 _GAP: Final = 3
 _HEAD_LINES: Final = 2  # header and delimiter row, in the source
 _STEP: Final = 8  # a table that is still deciding grows by this much, not with each character
@@ -37,7 +36,8 @@ def widths(natural: Sequence[int], words: Sequence[int], available: int) -> list
     wanted = [max(NARROWEST, width) for width in natural]
     if sum(wanted) <= available:
         return wanted
-    floors = [min(width, max(NARROWEST, min(word, _LONGEST_WORD))) for width, word in zip(wanted, words, strict=True)]
+    share = available // len(wanted)  # words up to this are kept whole while there is room
+    floors = [min(width, max(NARROWEST, min(word, share))) for width, word in zip(wanted, words, strict=True)]
     if sum(floors) > available:
         floors = [NARROWEST] * len(wanted)
     low, high = NARROWEST, max(wanted)

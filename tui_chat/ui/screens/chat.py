@@ -145,6 +145,7 @@ class ChatScreen(Screen[None]):
             self._waiting_prompt = text
             self.refresh_status()
             return
+        self.session.conversation.draft, self.session.conversation.queued = "", self.queue.texts
         self.log_widget.follow()
         unsaved = self._unsaved == text
         self._unsaved = None
@@ -180,11 +181,11 @@ class ChatScreen(Screen[None]):
         log = self.log_widget
         match event:
             case TextDelta(at=at, text=text):
-                self._rolling.add(at, len(text))
                 log.write(turn.id, text)
+                self._count(at, text)
             case ThinkingDelta(at=at, thinking=text):
-                self._rolling.add(at, len(text))
                 log.think(turn.id, text)
+                self._count(at, text)
             case BlockStarted(block=block):
                 if block.get("type") == "text":
                     if summary := _thinking_summary(turn):
@@ -201,6 +202,11 @@ class ChatScreen(Screen[None]):
                 self._end(turn, event)
             case _:
                 pass
+
+    def _count(self, at: float, text: str) -> None:
+        if self._rolling.is_empty:
+            self.refresh_status()  # the TTFT is known now, not at the next tick
+        self._rolling.add(at, len(text))
 
     def _end(self, turn: Turn, event: TurnEnded) -> None:
         if not event.saved:
