@@ -36,7 +36,7 @@ class Chat:
     @property
     def below(self) -> str:
         """The lines under the composer."""
-        return str(self.app.chat.query_one("#below").render())
+        return self.app.chat.prompt.below
 
     @property
     def draft(self) -> str:

@@ -108,3 +108,28 @@ async def test_selected_text_is_copied_by_ctrl_c(open_chat: OpenChat) -> None:
         await chat.pilot.mouse_up(log, offset=(10, line))
         await chat.press("ctrl+c")
         assert chat.app.clipboard.startswith("Welcome")
+
+
+async def test_a_code_block_is_copied_by_number_and_by_click(open_chat: OpenChat) -> None:
+    async with open_chat(size=(100, 60)) as chat:
+        await chat.say("code")
+        await chat.press("tab", "1")
+        first = chat.app.clipboard
+        assert first.startswith("import asyncio\n")
+        await chat.press("2")
+        assert chat.app.clipboard != first
+        log = chat.app.chat.log_widget
+        label = next(y for y in range(log.size.height) if "copy 1" in log.render_line(y).text)
+        await chat.pilot.click(log, offset=(90, label))
+        await chat.pilot.pause()
+        assert chat.app.clipboard == first
+
+
+async def test_a_link_is_opened_only_for_the_web(open_chat: OpenChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_chat() as chat:
+        opened: list[str] = []
+        monkeypatch.setattr("webbrowser.open", lambda url, **_: opened.append(url))
+        for url in ("file:///etc/passwd", "vscode://x", "javascript:alert(1)", "https://example.org/a"):
+            chat.app.open_url(url)
+        await chat.pilot.pause()
+        assert opened == ["https://example.org/a"]

@@ -316,6 +316,26 @@ def test_a_late_definition_moves_what_comes_after() -> None:
     assert "copy 1" in document.line(after).text
 
 
+def test_a_late_definition_reaches_every_text_that_waits_for_it() -> None:
+    document = LiveDocument(12, THEME)
+    document.write("a long [text][label here]\n\n- b long [text][label here]\n\n> c long [text][label here]\n\n")
+    document.update()
+    document.write("[label here]: https://x.y\n\nend")
+    document.finish()
+    document.update()
+    assert [strip.text for strip in document.lines] == [
+        "a long text",
+        "",
+        "• b long",
+        "  text",
+        "",
+        "│ c long",
+        "│ text",
+        "",
+        "end",
+    ]
+
+
 HOSTILE = {
     "brackets": "[" * 10_000,
     "images": "![" * 2_000,

@@ -10,6 +10,7 @@ Keys never leave the SDK's client object: they are not logged, not stored and no
 import asyncio
 import contextlib
 import contextvars
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -235,7 +236,7 @@ def _status_failure(error: "anthropic.APIStatusError") -> Failure:
         type=str(error.type or _BY_STATUS.get(status) or ("api_error" if status >= 500 else "invalid_request_error")),
         message=str(message),
         status=status,
-        request_id=error.request_id,
+        request_id=error.request_id or _request_id_in(body),
         retry_after=_retry_after(headers),
         should_retry={"true": True, "false": False}.get(headers.get("x-should-retry", "").lower()),
     )
@@ -249,6 +250,11 @@ def _message_in(body: object) -> str | None:
     if isinstance(inner, Mapping):
         inner = inner.get("message") or inner.get("detail")
     return inner if isinstance(inner, str) else None
+
+
+def _request_id_in(body: object) -> str | None:
+    value = body.get("request_id") if isinstance(body, Mapping) else None
+    return value if isinstance(value, str) else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -269,7 +275,13 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 def _reason(error: BaseException | None) -> str:
     """The innermost reason in words, as ': Connection refused', or ''."""
-    while error is not None and error.__context__ is not None and not isinstance(error, OSError):
+    text = ""
+    while error is not None:
+        if isinstance(error, BaseExceptionGroup):  # one for each address of the host
+            error = error.exceptions[0]
+        if isinstance(error, OSError) and error.errno:
+            text = os.strerror(error.errno) if isinstance(error, ConnectionError) else error.strerror or str(error)
+            break
+        text = str(error).strip() or text
         error = error.__cause__ or error.__context__
-    text = (error.strerror or "") if isinstance(error, OSError) else str(error or "")
-    return f": {text.strip()}" if text.strip() else ""
+    return f": {text}" if text else ""

@@ -164,6 +164,7 @@ class Translator:
         self.stop_details: Mapping[str, Any] | None = None
         self.failure: Failure | None = None
         self._message_started = False
+        self._counted = self._final = False  # whether output tokens were said since message_start, and for good
         self._opened: set[int] = set()  # our indices
         self._index_of: dict[int, int] = {}  # the wire's index -> ours
         self._latest = 0
@@ -211,8 +212,7 @@ class Translator:
             case "message_delta":
                 self._message_delta(at, data)
             case "message_stop":
-                self.emit(RequestProgress(at, "message_stop"))
-                self.complete = True
+                self._message_stop(at)
             case "error":
                 self.failure = _error(data, None)
             case None if data.get("error"):  # as servers of another protocol say it
@@ -224,8 +224,7 @@ class Translator:
         """Emit a complete Message that came as plain JSON, as if it had been streamed at once."""
         self._message_start(at, message)
         self._message_delta(at, {"delta": message, "usage": message.get("usage")})
-        self.emit(RequestProgress(at, "message_stop"))
-        self.complete = True
+        self._message_stop(at)
 
     def _message_start(self, at: float, message: Mapping[str, Any]) -> None:
         if self._message_started:  # a second message_start is noise
@@ -262,8 +261,16 @@ class Translator:
         if details := _object(delta.get("stop_details")):
             self.stop_details = details
         if usage := _object(data.get("usage")):
-            final = self.stop_reason is not None and Usage(usage).output_tokens is not None
-            self.emit(UsageUpdated(at, usage, final=final))
+            counted = Usage(usage).output_tokens is not None
+            self._final = counted and self.stop_reason is not None
+            self._counted = self._counted or counted
+            self.emit(UsageUpdated(at, usage, final=self._final))
+
+    def _message_stop(self, at: float) -> None:
+        if self._counted and not self._final:  # the stop reason came later than the counts, or not at all
+            self.emit(UsageUpdated(at, {}, final=True))
+        self.emit(RequestProgress(at, "message_stop"))
+        self.complete = True
 
     def _delta(self, at: float, index: int, delta: Mapping[str, Any]) -> None:
         self.started = True

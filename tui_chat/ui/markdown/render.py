@@ -226,8 +226,9 @@ class Renderer:
         if self._forked or label in self._inline.references:
             return
         self._inline.references[label] = {"href": href, "title": ""}
-        for waiting in self._waiting.pop(label, ()):
-            self._render_again(waiting)
+        for waiting in self._waiting.get(label, ()):
+            self._render_again(waiting)  # may move those that still wait
+        self._waiting.pop(label, None)
 
     def close_leaf(self) -> None:
         leaf, place = self._leaf, self._place

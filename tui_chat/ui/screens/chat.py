@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Static, TextArea
 
-from tui_chat import meter
 from tui_chat.conversation import Outcome, Turn
 from tui_chat.errors import TuiChatError
 from tui_chat.events import (
@@ -34,8 +31,10 @@ from tui_chat.session import ChatSession, NotSavedError, State
 from tui_chat.text import sanitise_line
 from tui_chat.ui import commands, wording
 from tui_chat.ui.queue import PromptQueue
+from tui_chat.ui.status import starting, status_of
 from tui_chat.ui.widgets.composer import Composer
 from tui_chat.ui.widgets.message_log import MessageLog
+from tui_chat.ui.widgets.prompt_area import PromptArea
 from tui_chat.ui.widgets.status_bar import StatusBar
 
 if TYPE_CHECKING:
@@ -68,7 +67,6 @@ class ChatScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.session: ChatSession | None = None
-        self.queue = PromptQueue()
         self._rolling = RollingRate()
         self._ticker: Timer | None = None
         self._unsaved: str | None = None  # a prompt that could not be stored; sent again it goes out unsaved
@@ -81,17 +79,12 @@ class ChatScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """The three parts."""
         yield MessageLog(id="log")
-        with Vertical(id="prompt"):
-            with Horizontal(id="row"):
-                yield Static("›", id="mark", markup=False)
-                yield Composer(id="composer")
-            yield Static("", id="below", markup=False)
+        yield PromptArea(id="prompt")
         yield StatusBar(id="status")
 
     def on_mount(self) -> None:
         """Start in the composer."""
         self.log_widget.add_notice(WELCOME, "welcome")
-        self.query_one("#below").display = False
         self.composer.focus()
         self.refresh_status()
 
@@ -108,7 +101,17 @@ class ChatScreen(Screen[None]):
     @property
     def composer(self) -> Composer:
         """The composer."""
-        return self.query_one("#composer", Composer)
+        return self.query_one(Composer)
+
+    @property
+    def prompt(self) -> PromptArea:
+        """The composer with what stands under it."""
+        return self.query_one(PromptArea)
+
+    @property
+    def queue(self) -> PromptQueue:
+        """What waits for the running turn."""
+        return self.prompt.queue
 
     # The session ---------------------------------------------------------------------------------------------------
 
@@ -132,8 +135,7 @@ class ChatScreen(Screen[None]):
             )
         if conversation.draft and not self.composer.text:
             self.composer.replace_text(conversation.draft)
-        self.queue = PromptQueue(conversation.queued, paused=bool(conversation.queued))
-        self._show_below()
+        self.prompt.set_queue(conversation.queued)
         self.refresh_status()
         self._set_title()
         if self._waiting_prompt is not None:
@@ -164,7 +166,7 @@ class ChatScreen(Screen[None]):
                     self.show(event)
         except NotSavedError as error:
             self._unsaved = text
-            self._give_back(text)
+            self.prompt.give_back(text)
             self.notify(sanitise_line(error.sentence), severity="warning", timeout=10, markup=False)
         finally:
             if self.session.state is State.IDLE and self._ticker is not None:
@@ -217,7 +219,7 @@ class ChatScreen(Screen[None]):
         self.log_widget.end(turn.id, self._footer(turn))
         if event.outcome is not Outcome.COMPLETED and self.queue:
             self.queue.paused = True
-        self._show_below()
+        self.prompt.show_queue()
         self.chat_app.remember_prompt(turn.prompt.text)
         self.refresh_status()
 
@@ -245,7 +247,7 @@ class ChatScreen(Screen[None]):
             return
         if self._busy:
             self.queue.add(text)
-            self._show_below()
+            self.prompt.show_queue()
         else:
             self._send(text)
 
@@ -262,32 +264,8 @@ class ChatScreen(Screen[None]):
             return
         self.queue.paused = False
         text = self.queue.take()
-        self._show_below()
+        self.prompt.show_queue()
         self._send(text)
-
-    def _give_back(self, text: str) -> None:
-        """Put `text` back into the composer, above what is there."""
-        draft = self.composer.text
-        self.composer.replace_text(f"{text}\n{draft}" if draft.strip() else text)
-
-    def _show_below(self) -> None:
-        """The line under the composer: completions of a command, else the queue."""
-        found = commands.completions(self.composer.text)
-        if found:
-            lines = [f"/{each.name:<8} {each.help}" for each in found]
-        else:
-            word = "paused" if self.queue.paused else "queued"
-            lines = [f"{word} {place}: {sanitise_line(text)}" for place, text in enumerate(self.queue.texts, 1)]
-            if self.queue.paused and lines:
-                lines.append("Enter sends the first, Escape takes them back")
-        below = self.query_one("#below", Static)
-        below.display = bool(lines)
-        below.update("\n".join(lines))
-
-    @on(TextArea.Changed)
-    def composer_changed(self) -> None:
-        """Completions follow the text."""
-        self._show_below()
 
     @on(Composer.LeftAtTop)
     def left_composer(self) -> None:
@@ -299,6 +277,9 @@ class ChatScreen(Screen[None]):
     @on(MessageLog.KeyTyped)
     def typed_in_log(self, message: MessageLog.KeyTyped) -> None:
         """A footer's letter acts on the message under the cursor; anything else is typed into the composer."""
+        if message.character.isdecimal() and (code := self.log_widget.code_under_cursor(int(message.character))):
+            self._copy(code)
+            return
         action = self.LOG_KEYS.get(message.character)
         turn = self._turn(self.log_widget.cursor_turn)
         if action is not None and turn is not None:
@@ -318,6 +299,11 @@ class ChatScreen(Screen[None]):
         turn = self._turn(message.turn_id)
         if turn is not None:
             self.act(message.action, turn)
+
+    @on(MessageLog.CodeChosen)
+    def code_chosen(self, message: MessageLog.CodeChosen) -> None:
+        """A click on the label of a code block."""
+        self._copy(message.code)
 
     @on(MessageLog.LinkClicked)
     def link_clicked(self, message: MessageLog.LinkClicked) -> None:
@@ -378,20 +364,19 @@ class ChatScreen(Screen[None]):
             self.action_stop()
         elif self._waiting_prompt is not None:
             text, self._waiting_prompt = self._waiting_prompt, None
-            self._give_back(text)
-        elif self.composer.has_focus and commands.completions(self.composer.text):
+            self.prompt.give_back(text)
+        elif self.composer.has_focus and self.prompt.completing:
             self.composer.replace_text("")
         elif self.log_widget.has_focus:
             self.composer.focus()
         elif self.queue.paused and self.queue:
-            self._give_back("\n".join(self.queue.take_all()))
-            self._show_below()
+            self.prompt.give_back("\n".join(self.queue.take_all()))
 
     def action_stop(self) -> None:
         """Stop the running reply; the queue pauses."""
         if self.session is not None and self.session.cancel():
             self.queue.paused = bool(self.queue)
-            self._show_below()
+            self.prompt.show_queue()
             self.refresh_status()
 
     def action_copy_or_stop(self) -> None:
@@ -467,50 +452,12 @@ class ChatScreen(Screen[None]):
 
     def refresh_status(self) -> None:
         """Show the state and the figures as they are now."""
-        runtime, session, now = self.chat_app.runtime, self.session, time.monotonic()
-        config = runtime.config
-        if session is None:
-            state = "starting" if self._waiting_prompt is None else "waiting for the SDK to load"
-            hint = "" if self._waiting_prompt is None else "Esc takes it back"
-            status = wording.Status(model=config.model, demo=config.demo, state=state, hint=hint)
-        else:
-            status = self._status(session, now)
-        self.query_one("#status", StatusBar).show(*wording.status_fields(status))
-
-    def _status(self, session: ChatSession, now: float) -> wording.Status:
         runtime = self.chat_app.runtime
-        turn = session.turn or (session.conversation.turns[-1] if session.conversation.turns else None)
-        running = session.state is not State.IDLE
-        figures = runtime.figures(turn, now) if turn is not None else None
-        state, tone, hint = "ready", "", "^P"
-        rolling = None
-        if running and turn is not None and turn.outcome is None:
-            state, tone = wording.running_state(turn, now, session.state)
-            hint = "Esc gives up" if turn.retry_at is not None else "Esc stops"
-            ratio = runtime.ratios.characters_per_token(turn.model)
-            rolling = self._rolling.tokens_per_second(now, ratio)
-        elif running:
-            state, hint = "saving", ""
-            figures = None if turn is not session.turn else figures
-        opened = session.conversation.turns[session.opened_with :]
-        totals = [runtime.figures(each, now) for each in opened if each.outcome is not None]
-        costs = [each.cost for each in totals if each.cost is not None]
-        window = runtime.context_window(turn.model if turn else session.model)
-        return wording.Status(
-            model=session.model,
-            demo=runtime.config.demo,
-            running=running,
-            state=state,
-            tone=tone,
-            figures=figures,
-            rolling=rolling,
-            context=meter.context_share(figures, window) if figures else None,
-            session_cost=sum(costs) if costs else None,
-            session_in=sum(each.input_tokens or 0 for each in totals),
-            session_out=sum(each.output_tokens or 0 for each in totals),
-            session_estimated=any(each.output_estimated for each in totals),
-            hint=hint,
-        )
+        if self.session is None:
+            status = starting(runtime, waiting=self._waiting_prompt is not None)
+        else:
+            status = status_of(self.session, runtime, self._rolling, time.monotonic())
+        self.query_one(StatusBar).show(*wording.status_fields(status))
 
     def on_screen_resume(self) -> None:
         """Back from a dialog: type on."""

@@ -154,6 +154,7 @@ _KEYS = (
 _LOG_KEYS = (
     ("Up k  Down j", "the message before, the message after"),
     ("c", "copy the message as markdown"),
+    ("1 to 9", "copy that code block of the message"),
     ("r", "send a stopped or failed prompt again"),
     ("x", "take a stopped reply into the next request, or leave it out"),
     ("any other letter", "goes to the composer"),

@@ -3,16 +3,12 @@
 The same `LiveDocument` as in the log's replies, so there is one renderer; nothing here parses or wraps.
 """
 
-import time
-from typing import Final
-
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from tui_chat.ui.markdown import LiveDocument
+from tui_chat.ui.widgets.frames import FrameGate
 from tui_chat.ui.widgets.markdown_view import MarkdownView
-
-FRAME: Final = 1 / 60  # seconds
 
 
 class LiveMarkdown(MarkdownView):
@@ -23,8 +19,7 @@ class LiveMarkdown(MarkdownView):
         self._pieces: list[str] = []
         self._document: LiveDocument | None = None
         self._finished = False
-        self._flush_due = False
-        self._flushed_at = 0.0
+        self._frames = FrameGate(self, self._flush)
 
     @property
     def source(self) -> str:
@@ -42,20 +37,14 @@ class LiveMarkdown(MarkdownView):
         if self._document is None:
             return
         self._document.write(delta)
-        if not self._flush_due:
-            self._flush_due = True
-            wait = self._flushed_at + FRAME - time.monotonic()
-            if wait <= 0:
-                self.call_next(self._flush)
-            else:
-                self.set_timer(wait, self._flush)
+        self._frames.request()
 
     def finish(self) -> None:
         """The text is complete."""
         self._finished = True
         if self._document is not None:
             self._document.finish()
-            self._flush()
+            self._frames.flush()
 
     def on_resize(self) -> None:
         """Lay out for the new width."""
@@ -79,7 +68,6 @@ class LiveMarkdown(MarkdownView):
         self._flush()
 
     def _flush(self) -> None:
-        self._flush_due, self._flushed_at = False, time.monotonic()
         document = self._document
         if document is None:
             return

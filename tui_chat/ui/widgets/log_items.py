@@ -150,6 +150,17 @@ class ReplyItem:
                 self.document.finish()
         self._layout_after()
 
+    def code(self, number: int) -> str | None:
+        """The code block with that number, from 1, verbatim; None if there is none."""
+        blocks = self.document.code_blocks if self.document is not None else ()
+        return blocks[number - 1].code if 0 < number <= len(blocks) else None
+
+    def code_at(self, index: int) -> str | None:
+        """The code block whose label stands in the line at `index`."""
+        index -= len(self._before)
+        blocks = self.document.code_blocks if self.document is not None else ()
+        return next((block.code for block in blocks if block.first_line == index), None)
+
     # Lines up ------------------------------------------------------------------------------------------------------
 
     @property

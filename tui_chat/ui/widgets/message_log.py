@@ -8,8 +8,6 @@ Following is ours: at the end the log follows; when the reader scrolls up it sta
 mark says how much. It knows nothing of turns, stores or the network: values come down as calls, facts go up as messages.
 """
 
-import time
-from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,12 +22,13 @@ from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
 
+from tui_chat.ui.widgets.frames import FrameGate
 from tui_chat.ui.widgets.keys import own_actions, passed_on
 from tui_chat.ui.widgets.log_items import LogItem, NoticeItem, PromptItem, ReplyItem, plain
+from tui_chat.ui.widgets.log_layout import LogLayout
 from tui_chat.ui.widgets.markdown_view import Looks, MarkdownView
 from tui_chat.ui.wording import Footer
 
-FRAME: Final = 1 / 60  # seconds
 _CURSOR_MARK: Final = "▎"
 
 
@@ -57,6 +56,12 @@ class MessageLog(MarkdownView, can_focus=True):
         url: str
 
     @dataclass
+    class CodeChosen(Message):
+        """A code block is to be copied."""
+
+        code: str
+
+    @dataclass
     class KeyTyped(Message):
         """A printable key that means nothing here: it belongs to the composer."""
 
@@ -68,17 +73,13 @@ class MessageLog(MarkdownView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._items: list[LogItem] = []
-        self._starts: list[int] = []  # the first line of each item
-        self._total = 0
+        self._items = LogLayout()
         self._replies: dict[str, ReplyItem] = {}
         self._looks: Looks | None = None
-        self._width = 0
         self._following = True
         self._moving_ourselves = False
         self._dirty: set[str] = set()
-        self._flush_due = False
-        self._flushed_at = 0.0
+        self._frames = FrameGate(self, self._flush)
         self._cursor: int | None = None
         self._keys: dict[str, str] | None = None
 
@@ -116,16 +117,15 @@ class MessageLog(MarkdownView, can_focus=True):
     def end(self, turn_id: str, footer: Footer | None) -> None:
         """Finish a reply, or change the footer of one that is finished."""
         self._replies[turn_id].end(footer)
-        self._touch(turn_id)
-        self._flush()
+        self._dirty.add(turn_id)
+        self._frames.flush()
 
     def clear(self) -> None:
         """Empty the log."""
         self._items.clear()
-        self._starts.clear()
         self._replies.clear()
         self._dirty.clear()
-        self._total, self._cursor, self._following = 0, None, True
+        self._cursor, self._following = None, True
         self._resized()
         self.refresh()
 
@@ -139,14 +139,25 @@ class MessageLog(MarkdownView, can_focus=True):
         return self._following
 
     @property
+    def _pointed_at(self) -> LogItem | None:
+        return None if self._cursor is None else self._items.items[self._cursor]
+
+    @property
     def cursor_turn(self) -> str | None:
         """The turn under the message cursor."""
-        return None if self._cursor is None else self._items[self._cursor].turn_id or None
+        item = self._pointed_at
+        return item.turn_id or None if item is not None else None
 
     @property
     def cursor_source(self) -> str:
         """The source of the message under the cursor."""
-        return "" if self._cursor is None else self._items[self._cursor].source
+        item = self._pointed_at
+        return item.source if item is not None else ""
+
+    def code_under_cursor(self, number: int) -> str | None:
+        """A code block of the reply under the cursor, from 1."""
+        item = self._pointed_at
+        return item.code(number) if isinstance(item, ReplyItem) else None
 
     def document_of(self, turn_id: str) -> object:
         """The live document that a reply is drawn from, or None before it was laid out."""
@@ -156,56 +167,24 @@ class MessageLog(MarkdownView, can_focus=True):
 
     def _append(self, item: LogItem) -> None:
         self._items.append(item)
-        self._starts.append(self._total)
-        if self._width:
-            item.layout(self._width, self._looks_now())
-        self._total += item.height
         self._resized()
         self.refresh()
 
     def _touch(self, turn_id: str) -> None:
         self._dirty.add(turn_id)
-        if self._flush_due:
-            return
-        self._flush_due = True
-        wait = self._flushed_at + FRAME - time.monotonic()
-        if wait <= 0:
-            self.call_next(self._flush)  # the first delta after a pause is painted at once
-        else:
-            self.set_timer(wait, self._flush)
+        self._frames.request()
 
     def _flush(self) -> None:
-        self._flush_due = False
-        self._flushed_at = time.monotonic()
         turn_ids, self._dirty = self._dirty, set()
         for turn_id in turn_ids:
             reply = self._replies.get(turn_id)
             if reply is None or not reply.width:
                 continue
-            place = self._place(reply)
-            before = self._height_in_list(place)
-            first = self._starts[place] + reply.update()
-            grown = reply.height - before
-            if grown:
-                self._shift(place + 1, grown)
+            place = self._items.place_of(reply)
+            first = self._items.start(place) + reply.update()
+            if self._items.settle(place):
                 self._resized()
-                first = first if place == len(self._items) - 1 else min(first, self._starts[place])
             self._refresh_from(first)
-
-    def _place(self, item: LogItem) -> int:
-        for place in range(len(self._items) - 1, -1, -1):  # what changes stands near the end
-            if self._items[place] is item:
-                return place
-        raise ValueError("not in the log")
-
-    def _height_in_list(self, place: int) -> int:
-        end = self._starts[place + 1] if place + 1 < len(self._starts) else self._total
-        return end - self._starts[place]
-
-    def _shift(self, place: int, lines: int) -> None:
-        for later in range(place, len(self._starts)):
-            self._starts[later] += lines
-        self._total += lines
 
     def _refresh_from(self, line: int) -> None:
         top = max(0, line - self.scroll_offset.y)
@@ -217,11 +196,6 @@ class MessageLog(MarkdownView, can_focus=True):
 
     # Layout --------------------------------------------------------------------------------------------------------
 
-    def _looks_now(self) -> Looks:
-        if self._looks is None:
-            self._looks = self.looks()
-        return self._looks
-
     def notify_style_update(self) -> None:
         """The styles may have changed; what they are now is known after the next refresh."""
         super().notify_style_update()
@@ -232,88 +206,51 @@ class MessageLog(MarkdownView, can_focus=True):
         looks = self.looks()
         if looks != self._looks:
             self._looks = looks
-            self._lay_out_again(self._width)
+            self._lay_out_again(self._items.width)
 
     def on_resize(self) -> None:
         """The width changed: the reader's line stays where it is."""
         width = self.scrollable_content_region.width
-        if width and width != self._width:
+        if width and width != self._items.width:
             self._lay_out_again(width)
         else:
             self._resized()
 
     def _lay_out_again(self, width: int) -> None:
-        anchor, share = self._anchor()
-        self._width = width
-        for item in self._items:
-            item.width = 0
-        self._sum_up()
-        if self._following or anchor is None:
-            self._lay_out_end()
+        if self._looks is None:
+            self._looks = self.looks()
+        items, top = self._items, self.scroll_offset.y
+        place = None if self._following else items.place_at(top)
+        share = 0.0 if place is None else (top - items.start(place)) / max(1, items.height(place))
+        items.restyle(width, self._looks)
+        if place is None:
+            items.fill_end(self.size.height)
+            self._resized()
         else:
-            self._lay_out_around(anchor)
-        self._resized()
-        if anchor is not None and not self._following:
-            self._scroll(self._starts[anchor] + int(share * self._height_in_list(anchor)))
+            items.fill_from(place, self.size.height * 2)
+            self._resized()
+            self._scroll(items.start(place) + int(share * items.height(place)))
         self.refresh()
 
-    def _anchor(self) -> tuple[int | None, float]:
-        """The item at the top of the view, and how far into it the view begins."""
-        if not self._items:
-            return None, 0.0
-        top = self.scroll_offset.y
-        place = max(0, bisect_right(self._starts, top) - 1)
-        return place, (top - self._starts[place]) / max(1, self._height_in_list(place))
-
-    def _sum_up(self) -> None:
-        self._total = 0
-        for place, item in enumerate(self._items):
-            self._starts[place] = self._total
-            self._total += item.height
-
-    def _lay_out_end(self) -> None:
-        needed = self.size.height
-        for item in reversed(self._items):
-            if needed <= 0:
-                break
-            item.layout(self._width, self._looks_now())
-            needed -= item.height
-        self._sum_up()
-
-    def _lay_out_around(self, place: int) -> None:
-        needed = self.size.height * 2
-        for item in self._items[place:]:
-            if needed <= 0:
-                break
-            item.layout(self._width, self._looks_now())
-            needed -= item.height
-        self._sum_up()
-
-    def _lay_out_view(self) -> None:
+    def _fill_view(self) -> None:
         """Lay out what has come into view; what grows above the view moves the view with it."""
-        if not self._width:
-            return
+        items = self._items
         while True:
             top = self.scroll_offset.y
-            bottom = top + self.size.height
-            place = max(0, bisect_right(self._starts, top) - 1)
-            while place < len(self._items) and self._starts[place] < bottom and self._items[place].width:
-                place += 1
-            if place >= len(self._items) or self._starts[place] >= bottom:
+            place = items.hole(top, top + self.size.height)
+            if place is None or not items.width:
                 return
-            guess = self._height_in_list(place)
-            self._items[place].layout(self._width, self._looks_now())
-            grown = self._items[place].height - guess
+            above = items.start(place) < top
+            grown = items.fill(place)
             if grown:
-                self._shift(place + 1, grown)
                 self._resized()
-                if self._starts[place] < top:
+                if above:
                     self._scroll(top + grown)
 
     def _resized(self) -> None:
         """The number of lines changed: tell the scrollbar, and follow the end if we follow."""
         with self._ourselves():
-            self.virtual_size = Size(self._width, self._total)
+            self.virtual_size = Size(self._items.width, self._items.total)
             if self._following:
                 self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
 
@@ -338,13 +275,13 @@ class MessageLog(MarkdownView, can_focus=True):
                 self._following = False
             elif new_value >= self.max_scroll_y - 1:
                 self._following = True
-            self._lay_out_view()
+            self._fill_view()
         super().watch_scroll_y(old_value, new_value)
 
     def follow(self) -> None:
         """Go to the end and stay there."""
         self._following = True
-        self._lay_out_end()
+        self._items.fill_end(self.size.height)
         self._resized()
         self.refresh()
 
@@ -365,8 +302,8 @@ class MessageLog(MarkdownView, can_focus=True):
 
     def on_focus(self) -> None:
         """Focused, the log points at a message: the last one at first."""
-        if self._cursor is None and self._items:
-            self._cursor = len(self._items) - 1
+        if self._cursor is None and self._items.items:
+            self._cursor = len(self._items.items) - 1
         self.refresh()
 
     def on_blur(self) -> None:
@@ -376,26 +313,19 @@ class MessageLog(MarkdownView, can_focus=True):
 
     def action_move_cursor(self, by: int) -> None:
         """Point at another message and bring it into view."""
-        if not self._items:
-            return
-        place = (len(self._items) if self._cursor is None else self._cursor) + by
-        if place >= len(self._items):
+        count = len(self._items.items)
+        place = (count if self._cursor is None else self._cursor) + by
+        if place >= count:
             self.post_message(self.LeftAtEnd())
             return
         self._cursor = max(0, place)
-        self._show(self._cursor)
-        self.refresh()
-
-    def _show(self, place: int) -> None:
-        start, height = self._starts[place], self._height_in_list(place)
+        start, height = self._items.start(self._cursor), self._items.height(self._cursor)
         top, view = self.scroll_offset.y, self.size.height
         if start < top or height > view:
-            target = start
+            self.scroll_to(y=start, animate=False, force=True)
         elif start + height > top + view:
-            target = start + height - view
-        else:
-            return
-        self.scroll_to(y=target, animate=False, force=True)
+            self.scroll_to(y=start + height - view, animate=False, force=True)
+        self.refresh()
 
     def _on_key(self, event: events.Key) -> None:  # type: ignore[override]  # Widget's is a coroutine; both are called
         """The cursor's keys; printable ones without a meaning here are typed into the composer."""
@@ -434,24 +364,18 @@ class MessageLog(MarkdownView, can_focus=True):
         return strip
 
     def _strip(self, line: int) -> Strip | None:
-        if not 0 <= line < self._total:
+        strip = self._items.strip(line)
+        if strip is None or self._looks is None:
             return None
-        place = bisect_right(self._starts, line) - 1
-        item = self._items[place]
-        index = line - self._starts[place]
-        if not item.width or index >= item.height:
-            return None
-        strip = item.line(index)
-        if place == self._cursor and self.has_focus:
-            mark = Segment(_CURSOR_MARK, self._looks_now()["cursor"])
-            strip = Strip([mark, *strip.crop(1)]) if strip.cell_length else Strip([mark])
+        if self._cursor is not None and self.has_focus and self._items.place_at(line) == self._cursor:
+            return Strip([Segment(_CURSOR_MARK, self._looks["cursor"]), *strip.crop(1)])
         return strip
 
     def _with_mark(self, strip: Strip, width: int) -> Strip:
-        below = self._total - self.scroll_offset.y - self.size.height
-        if below <= 0:
+        below = self._items.total - self.scroll_offset.y - self.size.height
+        if below <= 0 or self._looks is None:
             return strip
-        style = self.rich_style + self._looks_now()["below"] + Style(meta={"action": "to_end", "turn_id": ""})
+        style = self.rich_style + self._looks["below"] + Style(meta={"action": "to_end", "turn_id": ""})
         text = f" ↓ {below} more  Ctrl+End "
         if len(text) > width:
             text = f" ↓ {below} "
@@ -462,7 +386,7 @@ class MessageLog(MarkdownView, can_focus=True):
     # Mouse and selection -------------------------------------------------------------------------------------------
 
     def on_click(self, event: events.Click) -> None:
-        """A footer's action, the mark at the end, or a link."""
+        """A footer's action, the mark at the end, a link, or the label of a code block."""
         meta = event.style.meta
         if "href" in meta:
             self.post_message(self.LinkClicked(str(meta["href"])))
@@ -470,11 +394,21 @@ class MessageLog(MarkdownView, can_focus=True):
             self.follow()
         elif "action" in meta:
             self.post_message(self.ActionChosen(str(meta["action"]), str(meta["turn_id"])))
+        elif (code := self._code_at(event.y + self.scroll_offset.y)) is not None:
+            self.post_message(self.CodeChosen(code))
+
+    def _code_at(self, line: int) -> str | None:
+        """The code block whose label stands in `line`."""
+        place = self._items.place_at(line)
+        item = None if place is None else self._items.items[place]
+        return (
+            item.code_at(line - self._items.start(place)) if place is not None and isinstance(item, ReplyItem) else None
+        )
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The selected text, as it is shown."""
         first = selection.start.y if selection.start else 0
-        last = selection.end.y if selection.end else self._total - 1
+        last = selection.end.y if selection.end else self._items.total - 1
         strips = [strip for line in range(first, last + 1) if (strip := self._strip(line)) is not None]
         lines = plain(strips).split("\n")
         if selection.end is not None and lines:

@@ -1,0 +1,53 @@
+"""What the status bar says of a session now: session, runtime and clock in, a `Status` out."""
+
+from tui_chat import meter
+from tui_chat.meter import RollingRate
+from tui_chat.runtime import Runtime
+from tui_chat.session import ChatSession, State
+from tui_chat.ui import wording
+from tui_chat.ui.wording import Status
+
+
+def starting(runtime: Runtime, *, waiting: bool) -> Status:
+    """Before there is a session; `waiting`: a prompt was sent already."""
+    state, hint = ("connecting", "Esc takes it back") if waiting else ("starting", "")
+    return Status(model=runtime.config.model, demo=runtime.config.demo, state=state, hint=hint)
+
+
+def status_of(session: ChatSession, runtime: Runtime, rolling: RollingRate, now: float) -> Status:
+    """The state and the figures of the running turn, or of the last one, and of all turns since the session was opened."""
+    turns = session.conversation.turns
+    running = session.state is not State.IDLE
+    # While a new prompt is being stored its turn does not exist yet, and the last one's figures would be misread.
+    turn = (
+        None
+        if not turns or (running and turns[-1].outcome is not None and session.turn is not turns[-1])
+        else turns[-1]
+    )
+    state, tone, hint, rate = "ready", "", "^P", None
+    if running:
+        state, hint = "saving", ""
+    if running and turn is not None and turn.outcome is None:
+        state, tone = wording.running_state(turn, now, session.state)
+        hint = "Esc gives up" if turn.retry_at is not None else "Esc stops"
+        rate = rolling.tokens_per_second(now, runtime.ratios.characters_per_token(turn.model))
+    figures = runtime.figures(turn, now) if turn is not None else None
+    totals = [runtime.figures(each, now) for each in turns[session.opened_with :] if each.outcome is not None]
+    # Turns of the demo, and of servers without a price, have no cost and stay out of the sum.
+    costs = [each.cost for each in totals if each.cost is not None]
+    window = runtime.context_window(turn.model if turn else session.model)
+    return Status(
+        model=session.model,
+        demo=runtime.config.demo,
+        running=running,
+        state=state,
+        tone=tone,
+        figures=figures,
+        rolling=rate,
+        context=meter.context_share(figures, window) if figures else None,
+        session_cost=sum(costs) if costs else None,
+        session_in=sum(each.input_tokens or 0 for each in totals),
+        session_out=sum(each.output_tokens or 0 for each in totals),
+        session_estimated=any(each.output_estimated for each in totals),
+        hint=hint,
+    )

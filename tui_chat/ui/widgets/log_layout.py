@@ -1,0 +1,128 @@
+"""Which line of the log belongs to which item: the items one below the other, laid out only where somebody looks.
+
+An item that was never in view counts with an estimate of its height. Nothing here scrolls or paints; what a change means for the
+reader's place is the log's to decide, so the methods say by how many lines something grew.
+"""
+
+from bisect import bisect_right
+
+from textual.strip import Strip
+
+from tui_chat.ui.widgets.log_items import LogItem
+from tui_chat.ui.widgets.markdown_view import Looks
+
+
+class LogLayout:
+    """The items and the line at which each begins. `width` is 0 until `restyle` was called."""
+
+    def __init__(self) -> None:
+        self.items: list[LogItem] = []
+        self.total = 0
+        self.width = 0
+        self._starts: list[int] = []
+        self._looks: Looks | None = None
+
+    def append(self, item: LogItem) -> None:
+        """Put `item` at the end."""
+        self.items.append(item)
+        self._starts.append(self.total)
+        self._lay_out(item)
+        self.total += item.height
+
+    def clear(self) -> None:
+        """Forget all items."""
+        self.items.clear()
+        self._starts.clear()
+        self.total = 0
+
+    def restyle(self, width: int, looks: Looks) -> None:
+        """Another width or theme: every item is to be laid out again, when somebody looks."""
+        self.width, self._looks = width, looks
+        for item in self.items:
+            item.width = 0
+        self._sum_up()
+
+    # Asking --------------------------------------------------------------------------------------------------------
+
+    def start(self, place: int) -> int:
+        """The first line of the item at `place`."""
+        return self._starts[place]
+
+    def height(self, place: int) -> int:
+        """The lines that the item at `place` takes in this layout."""
+        end = self._starts[place + 1] if place + 1 < len(self._starts) else self.total
+        return end - self._starts[place]
+
+    def place_at(self, line: int) -> int | None:
+        """The place of the item that `line` belongs to."""
+        return bisect_right(self._starts, line) - 1 if 0 <= line < self.total else None
+
+    def place_of(self, item: LogItem) -> int:
+        """The place of `item`; what changes stands near the end, so the search begins there."""
+        for place in range(len(self.items) - 1, -1, -1):
+            if self.items[place] is item:
+                return place
+        raise ValueError("not in the log")
+
+    def strip(self, line: int) -> Strip | None:
+        """The line's content, or None where nothing is laid out."""
+        place = self.place_at(line)
+        if place is None:
+            return None
+        item, index = self.items[place], line - self._starts[place]
+        return item.line(index) if item.width and index < item.height else None
+
+    def hole(self, top: int, bottom: int) -> int | None:
+        """The first item with lines from `top` to `bottom` that is not laid out yet."""
+        place = self.place_at(top)
+        while place is not None and place < len(self.items) and self._starts[place] < bottom:
+            if not self.items[place].width:
+                return place
+            place += 1
+        return None
+
+    # Laying out ----------------------------------------------------------------------------------------------------
+
+    def fill(self, place: int) -> int:
+        """Lay out the item at `place`; returns by how many lines it turned out longer than its estimate."""
+        self._lay_out(self.items[place])
+        return self.settle(place)
+
+    def settle(self, place: int) -> int:
+        """Take the item's present height over; returns by how many lines it grew."""
+        grown = self.items[place].height - self.height(place)
+        if grown:
+            for later in range(place + 1, len(self._starts)):
+                self._starts[later] += grown
+            self.total += grown
+        return grown
+
+    def fill_end(self, lines: int) -> None:
+        """Lay out the last `lines` lines."""
+        for item in reversed(self.items):
+            if lines <= 0:
+                break
+            if not item.width:
+                self._lay_out(item)
+            lines -= item.height
+        self._sum_up()
+
+    def fill_from(self, place: int, lines: int) -> None:
+        """Lay out `lines` lines from the item at `place` on."""
+        for item in self.items[place:]:
+            if lines <= 0:
+                break
+            if not item.width:
+                self._lay_out(item)
+            lines -= item.height
+        self._sum_up()
+
+    def _lay_out(self, item: LogItem) -> None:
+        if self.width and self._looks is not None:
+            item.layout(self.width, self._looks)
+
+    def _sum_up(self) -> None:
+        self.total = 0
+        for place, item in enumerate(self.items):
+            self._starts[place] = self.total
+            self.total += item.height
