@@ -7,7 +7,7 @@ working directory: a project folder must not be able to choose where a key is se
 import os
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ import platformdirs
 
 from tui_chat.errors import UsageError
 from tui_chat.prices import ANTHROPIC_HOST
+from tui_chat.text import storable
 
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 _APP: Final = "tui-chat"
@@ -33,12 +34,17 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All settings of one run. `base_url` is None for the SDK's own choice; it never holds a key."""
+    """All settings of one run. `base_url` is None for the SDK's own choice; it never holds a key.
+
+    `*_chosen` says that a flag asked for it: then it also holds for a conversation that is resumed.
+    """
 
     data_dir: Path
     config_file: Path
     model: str = DEFAULT_MODEL
+    model_chosen: bool = False
     system: str | None = None
+    system_chosen: bool = False
     max_tokens: int | None = None
     base_url: str | None = None
     demo: bool = False
@@ -88,22 +94,24 @@ def load(flags: Flags, environ: Mapping[str, str] | None = None) -> Config:
     environ = os.environ if environ is None else environ
     if flags.demo and flags.base_url:
         raise UsageError("--demo and --base-url exclude each other", "use one of them")
-    config_file = flags.config or Path(platformdirs.user_config_dir(_APP, appauthor=False)) / "config.toml"
+    config_file = flags.config or _folder(platformdirs.user_config_dir, "--config") / "config.toml"
     values = _read(config_file, must_exist=flags.config is not None)
     environment_data_dir = environ.get("TUI_CHAT_DATA_DIR")
     data_dir = (
         flags.data_dir
         or (Path(environment_data_dir) if environment_data_dir else None)
         or (Path(values.data_dir).expanduser() if values.data_dir else None)
-        or Path(platformdirs.user_data_dir(_APP, appauthor=False))
+        or _folder(platformdirs.user_data_dir, "--data-dir")
     )
     base_url = None if flags.demo else flags.base_url or environ.get("ANTHROPIC_BASE_URL") or values.base_url
     has_credentials = credentials_present(environ)
     return Config(
         data_dir=data_dir.absolute(),
         config_file=config_file.absolute(),
-        model=flags.model or environ.get("ANTHROPIC_MODEL") or values.model or DEFAULT_MODEL,
-        system=flags.system or values.system,
+        model=storable(flags.model or environ.get("ANTHROPIC_MODEL") or values.model or DEFAULT_MODEL),
+        model_chosen=flags.model is not None,
+        system=(values.system if flags.system is None else flags.system) or None,
+        system_chosen=flags.system is not None,
         max_tokens=_positive(flags.max_tokens, "--max-tokens") or values.max_tokens,
         base_url=_base_url(base_url) if base_url else None,
         demo=flags.demo or (base_url is None and not has_credentials),
@@ -114,6 +122,13 @@ def load(flags: Flags, environ: Mapping[str, str] | None = None) -> Config:
         timeouts=values.timeouts,
         keys=values.keys,
     )
+
+
+def _folder(find: Callable[..., str], flag: str) -> Path:
+    try:
+        return Path(find(_APP, appauthor=False))
+    except RuntimeError:  # neither HOME nor an entry in the list of users
+        raise UsageError("there is no home directory", f"set HOME, or name a place with {flag}") from None
 
 
 def credentials_present(environ: Mapping[str, str]) -> bool:
@@ -206,7 +221,11 @@ def _positive(value: int | None, name: str) -> int | None:
 
 
 def _base_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket left open, a port that is no number
+        usable = False
+    if not usable:
         raise UsageError(f"the base URL {url!r} is not an http or https address", "for example http://localhost:11434")
     return url.rstrip("/").removesuffix("/v1")

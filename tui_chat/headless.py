@@ -88,7 +88,7 @@ async def run_headless(
             for notice in runtime.notices:
                 _note(notice)
             stored = resume is not None or continue_last
-            session = await (runtime.resume(resume) if stored else runtime.new_session())
+            session = await (runtime.resume(resume, with_flags=True) if stored else runtime.new_session())
             return await _turn(runtime, session, prompt, output_format, stop)
         except asyncio.CancelledError:
             if stop.signal is None:

@@ -54,10 +54,10 @@ class PriceList:
             UsageError: the override exists and is not a price file.
 
         """
-        prices = _parse(resources.files("tui_chat").joinpath("prices.toml").read_text())
+        prices = _parse(resources.files("tui_chat").joinpath("prices.toml").read_text(encoding="utf-8"))
         if override is not None and override.is_file():
             try:
-                prices |= _parse(override.read_text())
+                prices |= _parse(override.read_text(encoding="utf-8"))
             except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                 raise UsageError(f"{override} is not a price file ({error})", "mend or remove it") from None
         return cls(prices)

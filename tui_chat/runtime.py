@@ -98,8 +98,10 @@ class Runtime:
         """A session with an empty conversation."""
         return ChatSession(self.config, self.client, self.store, None, self._max_output)
 
-    async def resume(self, wanted: str | None = None) -> ChatSession:
+    async def resume(self, wanted: str | None = None, *, with_flags: bool = False) -> ChatSession:
         """A session with a stored conversation: the last one, or the one whose id begins with `wanted`.
+
+        `with_flags`: what `--model` and `--system` said takes the place of what the conversation had.
 
         Raises:
             UsageError: there is none, or the prefix fits several.
@@ -114,6 +116,10 @@ class Runtime:
         conversation: Conversation | None = await self.store.load(found[0].id)
         if conversation is None:
             raise UsageError(f"the conversation {found[0].id} is gone")
+        if with_flags and self.config.model_chosen:
+            conversation.model = self.config.model
+        if with_flags and self.config.system_chosen:
+            conversation.system = self.config.system
         for turn in conversation.turns:
             self.ratios.learn(turn)
         return ChatSession(self.config, self.client, self.store, conversation, self._max_output)

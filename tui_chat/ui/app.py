@@ -87,7 +87,7 @@ class TuiChatApp(App[int]):
         try:
             await self.runtime.open()
             if self._resume or self._continue_last:
-                session = await self.runtime.resume(self._resume)
+                session = await self.runtime.resume(self._resume, with_flags=True)
             else:
                 session = await self.runtime.new_session()
             self._prompts = (await self.runtime.store.recent_prompts())[::-1]
