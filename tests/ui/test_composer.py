@@ -63,8 +63,10 @@ async def test_slash_commands_complete(open_chat: OpenChat) -> None:
         assert "/quit" in chat.below
         await chat.press("m", "tab")
         assert chat.draft == "/model "
+        await chat.press("backspace")
+        assert chat.below.startswith("/model")
         await chat.press("escape")
-        assert chat.below.strip() == ""
+        assert (chat.below, chat.draft) == ("", "/model")  # closed, and nothing is lost
 
 
 async def test_what_is_no_command_is_a_prompt(open_chat: OpenChat) -> None:

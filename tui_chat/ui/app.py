@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.worker import Worker, WorkerState
 
 from tui_chat.config import Config
 from tui_chat.conversation import ConversationSummary
@@ -107,6 +108,14 @@ class TuiChatApp(App[int]):
         gc.freeze()
         await self.runtime.refresh_catalog()
         chat.refresh_status()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A bug in a worker is logged and said; it must not end as a spinner that nobody stops."""
+        error = event.worker.error
+        if event.state is WorkerState.ERROR and error is not None:
+            _log.critical("a worker crashed\n%s", "".join(traceback.format_exception(error)))
+            text = f"a bug in tui-chat ({type(error).__name__}); {_log_hint(self.config)}"
+            self.notify(sanitise_line(text), severity="error", timeout=15, markup=False)
 
     @property
     def chat(self) -> ChatScreen:

@@ -13,7 +13,6 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.timer import Timer
 
 from tui_chat.conversation import Outcome, Turn
 from tui_chat.errors import TuiChatError
@@ -31,6 +30,7 @@ from tui_chat.session import ChatSession, NotSavedError, State
 from tui_chat.text import sanitise_line
 from tui_chat.ui import commands, wording
 from tui_chat.ui.queue import PromptQueue
+from tui_chat.ui.screens.transcript import Transcript
 from tui_chat.ui.status import starting, status_of
 from tui_chat.ui.widgets.composer import Composer
 from tui_chat.ui.widgets.message_log import MessageLog
@@ -42,11 +42,6 @@ if TYPE_CHECKING:
 
 TICK = 0.1  # seconds between two looks at the clock while a turn runs; idle nothing ticks
 QUIT_WINDOW = 2.0  # seconds within which a second Ctrl+C quits
-WELCOME = """\
-Chat with Claude and watch the stream: tokens and time to first token, live.
-Enter sends, Ctrl+J makes a new line.
-Escape stops a reply at once, and what came stays.
-Ctrl+P has every command, F1 every key."""
 
 
 class ChatScreen(Screen[None]):
@@ -68,11 +63,9 @@ class ChatScreen(Screen[None]):
         super().__init__()
         self.session: ChatSession | None = None
         self._rolling = RollingRate()
-        self._ticker: Timer | None = None
         self._unsaved: str | None = None  # a prompt that could not be stored; sent again it goes out unsaved
         self._quit_asked = 0.0
         self._waiting_prompt: str | None = None  # sent before the session was open
-        self._unsaved_turns: set[str] = set()
 
     # Composition ---------------------------------------------------------------------------------------------------
 
@@ -84,7 +77,8 @@ class ChatScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Start in the composer."""
-        self.log_widget.add_notice(WELCOME, "welcome")
+        self.transcript = Transcript(self.log_widget, self.chat_app.runtime)
+        self.transcript.welcome()
         self.composer.focus()
         self.refresh_status()
 
@@ -119,20 +113,10 @@ class ChatScreen(Screen[None]):
         """Show `session`, new or resumed, and send what was waiting for it; `recent` are lines for an empty screen."""
         self.session = session
         conversation = session.conversation
-        log = self.log_widget
         if conversation.turns:
-            log.clear()
-            for turn in conversation.turns:
-                log.add_prompt(turn.id, turn.prompt.text)
-                log.add_reply(turn.id, turn.text)
-                if summary := _thinking_summary(turn):
-                    log.thought(turn.id, summary)
-                log.end(turn.id, self._footer(turn))
-        elif recent:
-            log.clear()
-            log.add_notice(
-                "\n".join([WELCOME, "", "Earlier, with /resume:", *(f"  {line}" for line in recent)]), "welcome"
-            )
+            self.transcript.show_all(session)
+        else:
+            self.transcript.welcome(recent)
         if conversation.draft and not self.composer.text:
             self.composer.replace_text(conversation.draft)
         self.prompt.set_queue(conversation.queued)
@@ -156,31 +140,30 @@ class ChatScreen(Screen[None]):
     @work(group="turn", exit_on_error=False)
     async def run_turn(self, stream: AsyncGenerator[Event, None], text: str) -> None:
         """Read one turn to its end. What the session refuses goes back into the composer."""
-        assert self.session is not None  # noqa: S101 - `_send` looked
-        if self._ticker is None:
-            self._ticker = self.set_interval(TICK, self.refresh_status)
+        session = self.session
+        ticker = self.set_interval(TICK, self.refresh_status)
         self._rolling = RollingRate()
         try:
             async with contextlib.aclosing(stream) as turn_events:
                 async for event in turn_events:
-                    self.show(event)
+                    if session is self.session:  # another conversation may have taken the screen meanwhile
+                        self.show(event)
         except NotSavedError as error:
             self._unsaved = text
             self.prompt.give_back(text)
             self.notify(sanitise_line(error.sentence), severity="warning", timeout=10, markup=False)
         finally:
-            if self.session.state is State.IDLE and self._ticker is not None:
-                self._ticker.stop()
-                self._ticker = None
+            ticker.stop()
             self.refresh_status()
-        self._release_queue()
+        if session is self.session:
+            self._release_queue()
 
     def show(self, event: Event) -> None:
         """One event on the screen. The one place where the stream meets the widgets."""
-        turn = self.session.turn if self.session else None
-        if turn is None:
+        session, log = self.session, self.log_widget
+        if session is None or session.turn is None:
             return
-        log = self.log_widget
+        turn = session.turn
         match event:
             case TextDelta(at=at, text=text):
                 log.write(turn.id, text)
@@ -190,18 +173,16 @@ class ChatScreen(Screen[None]):
                 self._count(at, text)
             case BlockStarted(block=block):
                 if block.get("type") == "text":
-                    if summary := _thinking_summary(turn):
-                        log.thought(turn.id, summary)
+                    self.transcript.summarise_thinking(turn)
                     if isinstance(begun := block.get("text"), str) and begun:
                         log.write(turn.id, begun)
-            case TurnStarted(prompt=prompt):
-                log.add_prompt(turn.id, prompt.text)
-                log.add_reply(turn.id)
+            case TurnStarted():
+                self.transcript.begin(turn)
                 self._set_title()
             case RetryScheduled():
                 self.refresh_status()
             case TurnEnded():
-                self._end(turn, event)
+                self._end(session, turn, event)
             case _:
                 pass
 
@@ -210,23 +191,14 @@ class ChatScreen(Screen[None]):
             self.refresh_status()  # the TTFT is known now, not at the next tick
         self._rolling.add(at, len(text))
 
-    def _end(self, turn: Turn, event: TurnEnded) -> None:
-        if not event.saved:
-            self._unsaved_turns.add(turn.id)
+    def _end(self, session: ChatSession, turn: Turn, event: TurnEnded) -> None:
         self.chat_app.runtime.ratios.learn(turn)
-        if summary := _thinking_summary(turn):
-            self.log_widget.thought(turn.id, summary)
-        self.log_widget.end(turn.id, self._footer(turn))
+        self.transcript.end(session, turn, saved=event.saved)
         if event.outcome is not Outcome.COMPLETED and self.queue:
             self.queue.paused = True
         self.prompt.show_queue()
         self.chat_app.remember_prompt(turn.prompt.text)
         self.refresh_status()
-
-    def _footer(self, turn: Turn) -> wording.Footer:
-        figures = self.chat_app.runtime.figures(turn, time.monotonic())
-        goes_out = self.session is not None and self.session.goes_out(turn)
-        return wording.footer(turn, figures, goes_out=goes_out, saved=turn.id not in self._unsaved_turns)
 
     def _set_title(self) -> None:
         title = self.session.conversation.title if self.session else ""
@@ -330,7 +302,7 @@ class ChatScreen(Screen[None]):
         if self.session is None or self._busy or turn.outcome is Outcome.COMPLETED:
             return
         turn.in_context = False
-        self.log_widget.end(turn.id, self._footer(turn))
+        self.transcript.end(self.session, turn)
         self.composer.focus()
         self.log_widget.follow()
         self.run_turn(self.session.resend(turn), turn.prompt.text)
@@ -340,7 +312,7 @@ class ChatScreen(Screen[None]):
         if self.session is None or turn.outcome is None:
             return
         await self.session.set_in_context(turn, in_context=not turn.in_context)
-        self.log_widget.end(turn.id, self._footer(turn))
+        self.transcript.end(self.session, turn)
 
     def _copy(self, text: str) -> None:
         if not text.strip():
@@ -359,14 +331,14 @@ class ChatScreen(Screen[None]):
             self.call_next(lambda: result)
 
     def action_escape(self) -> None:
-        """The first thing that fits: stop the turn, leave the log, take the paused queue back."""
-        if self.session is not None and self.session.state is not State.IDLE:
+        """The first thing that fits: close the completions, stop the turn, leave the log, take the paused queue back."""
+        if self.composer.has_focus and self.prompt.completing:
+            self.prompt.close_completions()
+        elif self.session is not None and self.session.state is not State.IDLE:
             self.action_stop()
         elif self._waiting_prompt is not None:
             text, self._waiting_prompt = self._waiting_prompt, None
             self.prompt.give_back(text)
-        elif self.composer.has_focus and self.prompt.completing:
-            self.composer.replace_text("")
         elif self.log_widget.has_focus:
             self.composer.focus()
         elif self.queue.paused and self.queue:
@@ -428,8 +400,7 @@ class ChatScreen(Screen[None]):
     def start_over(self) -> None:
         """Empty the screen for another conversation."""
         self.session, self._unsaved = None, None
-        self.log_widget.clear()
-        self.log_widget.add_notice(WELCOME, "welcome")
+        self.transcript.welcome()
         self.composer.replace_text("")
         self.composer.focus()
 
@@ -444,7 +415,7 @@ class ChatScreen(Screen[None]):
         conversation = session.conversation
         changed = (draft, self.queue.texts) != (conversation.draft, conversation.queued)
         conversation.draft, conversation.queued = draft, self.queue.texts
-        if changed or conversation.turns:
+        if changed:
             with contextlib.suppress(TuiChatError):  # it is in the log file; leaving must not fail
                 await session.save()
 
@@ -469,15 +440,3 @@ class ChatScreen(Screen[None]):
         if not self.composer.has_focus:
             self.composer.focus()
             self.composer.post_message(event)
-
-
-def _thinking_summary(turn: Turn) -> str:
-    """One line for the thinking of a turn, or '' if there was none."""
-    request = turn.request
-    if request is None or request.stamps.first_thinking is None:
-        return ""
-    stamps = request.stamps
-    until = stamps.first_text or stamps.last_delta or stamps.ended
-    if until is None or until <= request.stamps.first_thinking:
-        return ""
-    return f"thought for {wording.clock(until - request.stamps.first_thinking)}"

@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static, TextArea
 
 from tui_chat.text import sanitise_line
-from tui_chat.ui.commands import completions
+from tui_chat.ui.commands import Command, completions
 from tui_chat.ui.queue import PromptQueue
 from tui_chat.ui.widgets.composer import Composer
 
@@ -29,6 +29,7 @@ class PromptArea(Vertical):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.queue = PromptQueue()
+        self._closed_for = ""  # the text whose completions were closed
 
     def compose(self) -> ComposeResult:
         """The row of the composer, and the lines below it."""
@@ -49,12 +50,21 @@ class PromptArea(Vertical):
     @property
     def completing(self) -> bool:
         """Whether commands are offered."""
-        return bool(completions(self.composer.text))
+        return bool(self._completions())
+
+    def close_completions(self) -> None:
+        """Offer nothing more for the text as it stands; the text stays."""
+        self._closed_for = self.composer.text
+        self.show_queue()
+
+    def _completions(self) -> list[Command]:
+        text = self.composer.text
+        return [] if text == self._closed_for else completions(text)
 
     @property
     def below(self) -> str:
         """The lines under the composer."""
-        found = completions(self.composer.text)
+        found = self._completions()
         if found:
             return "\n".join(f"/{each.name:<8} {each.help}" for each in found)
         word = "paused" if self.queue.paused else "queued"
@@ -85,4 +95,6 @@ class PromptArea(Vertical):
     @on(TextArea.Changed)
     def text_changed(self) -> None:
         """Completions follow the text."""
+        if self.composer.text != self._closed_for:
+            self._closed_for = ""
         self.show_queue()
