@@ -9,7 +9,7 @@ import json
 import logging
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tui_chat import meter
 from tui_chat.config import Config
@@ -21,7 +21,10 @@ from tui_chat.files import write_private
 from tui_chat.meter import Figures, Ratios
 from tui_chat.prices import PriceList
 from tui_chat.session import ChatSession
-from tui_chat.store import Store
+
+if TYPE_CHECKING:
+    from tui_chat.demo import DemoServer
+    from tui_chat.store import Store
 
 _log = logging.getLogger(__name__)
 DATABASE: Final = "conversations.db"
@@ -39,10 +42,10 @@ class Runtime:
         self._store: Store | None = None
         self._client: ApiClient | None = None
         self._catalog = ModelCatalog(None)
-        self._demo: Any = None
+        self._demo: DemoServer | None = None
 
     @property
-    def store(self) -> Store:
+    def store(self) -> "Store":
         """The open store."""
         if self._store is None:
             raise RuntimeError("the runtime is not open")
@@ -141,9 +144,11 @@ class Runtime:
         from tui_chat.demo import DemoServer  # here: only the demo needs it
 
         self._demo = DemoServer().start_in_thread()
-        return str(self._demo.base_url)
+        return self._demo.base_url
 
-    async def _open_store(self) -> Store:
+    async def _open_store(self) -> "Store":
+        from tui_chat.store import Store  # here: SQLite is not needed for the first paint
+
         if not self._store_conversations:
             return await Store.open(None)
         try:

@@ -173,7 +173,7 @@ def main(runs: int) -> None:
         line("first paint: tui-chat", mine)
         server = Server(Path(folder))
         script = [sys.executable, "-c", BARE_SDK]
-        few = max(3, runs // 4)  # each needs a start of its own
+        few = max(3, runs // 2)  # each needs a start of its own
         try:
             line("first delta sent to seen: bare SDK script", overhead([*script, "error"], server, start, few))
             line("first delta sent to seen: tui-chat", overhead(ours, server, prompt("error"), few))

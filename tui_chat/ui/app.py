@@ -4,6 +4,7 @@ First paint comes before everything slow: the screen is composed from Textual al
 it has been painted. Whatever goes wrong ends in one sentence on the terminal and a traceback, without locals, in the log.
 """
 
+import asyncio
 import gc
 import logging
 import sys
@@ -97,6 +98,7 @@ class TuiChatApp(App[int]):
             self.failure = error.sentence
             self.exit(1)
             return
+        await asyncio.to_thread(_warm_up)
         chat.composer.set_history(self._prompts)
         chat.attach(session, [f"{_title(each)}  {wording.age(time.time() - each.updated_at)}" for each in recent])
         for notice in self.runtime.notices:
@@ -313,6 +315,13 @@ class TuiChatApp(App[int]):
         _log.critical("crashed\n%s", "".join(traceback.format_exception(error)) if error else "")
         self.failure = f"tui-chat crashed ({kind.__name__ if kind else 'unknown'}); {_log_hint(self.config)}"
         self._close_messages_no_wait()
+
+
+def _warm_up() -> None:
+    """Load and use the markdown renderer once, so that the first token of the first reply does not wait for it."""
+    from tui_chat.ui.markdown import MarkdownTheme, render
+
+    render("A *first* `line`.\n\n```python\npass\n```\n", 80, MarkdownTheme())
 
 
 def _title(summary: ConversationSummary) -> str:

@@ -29,7 +29,7 @@ from tui_chat.ui.markdown.blocks import BlockParser
 from tui_chat.ui.markdown.code import CodeBlock
 from tui_chat.ui.markdown.inline import InlineRenderer, markdown
 from tui_chat.ui.markdown.layout import JOINERS, LineInfo, Lines
-from tui_chat.ui.markdown.render import Renderer
+from tui_chat.ui.markdown.renderer import Renderer
 from tui_chat.ui.markdown.theme import MarkdownTheme
 
 LONG: Final = 160  # a longer line of a paragraph is taken in parts

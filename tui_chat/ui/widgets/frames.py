@@ -1,4 +1,8 @@
-"""At most one flush a frame: what both widgets of growing text share."""
+"""At most one frame of growing text in 1/60 s, and that one at once: what both widgets of growing text share.
+
+Textual paints on a timer of its own, which adds up to a frame to every delta. A flush here is paced already, so it is painted
+when it happens; the timer has nothing left to do.
+"""
 
 import time
 from collections.abc import Callable
@@ -29,6 +33,8 @@ class FrameGate:
             self._widget.set_timer(wait, self.flush)
 
     def flush(self) -> None:
-        """Flush now."""
+        """Flush now, and paint."""
         self._due, self._flushed_at = False, time.monotonic()
         self._flush()
+        if self._widget.is_attached:
+            self._widget.screen._on_timer_update()  # noqa: SLF001 - what the timer would call, only later

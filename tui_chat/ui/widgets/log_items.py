@@ -5,7 +5,7 @@ know nothing of scrolling; they turn text into Strips of a given width.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -13,10 +13,12 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tui_chat.text import sanitise, sanitise_line
-from tui_chat.ui.markdown import LiveDocument
 from tui_chat.ui.markdown.layout import segments, wrap
 from tui_chat.ui.widgets.markdown_view import Looks
 from tui_chat.ui.wording import Footer
+
+if TYPE_CHECKING:
+    from tui_chat.ui.markdown import LiveDocument
 
 INDENT: Final = 3  # column where text starts
 MARGIN: Final = 2  # columns left free at the right
@@ -177,6 +179,8 @@ class ReplyItem:
 
     def layout(self, width: int, looks: Looks) -> None:
         """Make the lines for `width` cells: the whole source once."""
+        from tui_chat.ui.markdown import LiveDocument  # here: the first paint has no reply and must not wait for it
+
         self.width, self._looks = width, looks
         document = LiveDocument(max(1, width - INDENT - MARGIN), looks.markdown)
         if self._pieces:

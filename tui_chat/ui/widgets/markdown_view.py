@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 from rich.style import Style
 from textual.scroll_view import ScrollView
 
-from tui_chat.ui.markdown import MarkdownTheme
+from tui_chat.ui.markdown.theme import MarkdownTheme
 from tui_chat.ui.widgets.looks import component_style
 
 _ROLES: Final = (

@@ -1,0 +1,229 @@
+"""Stored turns to messages: a table of what goes out, and the promise that whatever came before is never refused."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.odd_streams import ODD_STREAMS, OddStream, events_of
+from tests.unit.store_values import event_lists, prompt
+from tui_chat import turns
+from tui_chat.conversation import Outcome, Turn
+from tui_chat.demo import why_illegal
+from tui_chat.engine.history import goes_out, messages_for
+from tui_chat.errors import Failure
+from tui_chat.events import (
+    BlockEnded,
+    BlockStarted,
+    Event,
+    InputJsonDelta,
+    RequestEnded,
+    RequestStarted,
+    SignatureDelta,
+    TextDelta,
+    ThinkingDelta,
+    TurnEnded,
+    TurnStarted,
+    UnknownDelta,
+)
+
+MODEL = "claude-sonnet-5-5"
+THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2lnbmVk"}
+SECRET = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
+TOOL = {"type": "tool_use", "id": "toolu_1", "name": "clock", "input": {}}
+
+
+def text(value: Any) -> dict[str, Any]:
+    return {"type": "text", "text": value}
+
+
+def turn_of(
+    *events: Event,
+    asked: str = "hi",
+    outcome: Outcome = Outcome.COMPLETED,
+    stop_reason: str | None = "end_turn",
+    error: Failure | None = None,
+    model: str = MODEL,
+) -> Turn:
+    """A turn with one request that brought `events`."""
+    started = TurnStarted(1.0, "turn", "conversation", "reply", model, "demo", 1.7e9, prompt(asked))
+    request_ended = RequestEnded(3.0, complete=outcome is Outcome.COMPLETED, stop_reason=stop_reason)
+    ended = TurnEnded(4.0, outcome, stop_reason, {}, usage_is_final=False, error=error)
+    return turns.fold([started, RequestStarted(1.5, model, 1), *events, request_ended, ended])
+
+
+def reply_of(*blocks: Mapping[str, Any], **fields: Any) -> Turn:
+    """A turn whose reply is `blocks`, each of them finished."""
+    events: list[Event] = []
+    for index, block in enumerate(blocks):
+        events += [BlockStarted(2.0, index, block), BlockEnded(2.0, index)]
+    return turn_of(*events, **fields)
+
+
+def sent(*earlier: Turn, model: str = MODEL) -> list[dict[str, Any]]:
+    """The messages of a request after `earlier`, which the API would accept."""
+    messages = messages_for(earlier, prompt("and now?"), model)
+    body = {"model": model, "max_tokens": 64, "messages": messages}
+    assert why_illegal(body) is None
+    assert messages[-1]["content"][-1] == text("and now?")
+    json.dumps(body, ensure_ascii=False).encode()  # as the SDK encodes it
+    return messages
+
+
+def user(*texts: str) -> dict[str, Any]:
+    return {"role": "user", "content": [text(each) for each in texts]}
+
+
+def assistant(*blocks: Mapping[str, Any]) -> dict[str, Any]:
+    return {"role": "assistant", "content": list(blocks)}
+
+
+def test_a_first_prompt() -> None:
+    assert sent() == [user("and now?")]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "expected"),
+    [
+        ([text("Hello")], [text("Hello")]),
+        ([text("Hello \n\t")], [text("Hello")]),
+        ([text(" a "), text(" b ")], [text(" a "), text(" b")]),
+        ([text("Hello"), text(" \n")], [text("Hello")]),
+        ([text(""), text("Hello")], [text("Hello")]),
+        ([text(None), text("Hello")], [text("Hello")]),
+        ([text(8)], [text("8")]),
+        ([text("\ud83d\ude00 \ud800")], [text("😀 \ufffd")]),
+        ([{**text("Hello"), "citations": [], "novelty": 1}], [text("Hello")]),
+        ([THOUGHT, text("Hello")], [THOUGHT, text("Hello")]),
+        ([THOUGHT, SECRET, text("Hello")], [THOUGHT, SECRET, text("Hello")]),
+        ([{**THOUGHT, "thinking": ""}, text("Hello")], [{**THOUGHT, "thinking": ""}, text("Hello")]),
+        ([{**THOUGHT, "novelty": 1}, text("Hello")], [THOUGHT, text("Hello")]),
+        ([{**THOUGHT, "signature": ""}, text("Hello")], [text("Hello")]),
+        ([{**THOUGHT, "signature": 7}, text("Hello")], [text("Hello")]),
+        ([{**THOUGHT, "thinking": "\ud800"}, text("Hello")], [text("Hello")]),
+        ([{"type": "thinking", "signature": "c2ln"}, text("Hello")], [text("Hello")]),
+        ([{"type": "redacted_thinking"}, text("Hello")], [text("Hello")]),
+        ([{"type": "redacted_thinking", "data": ""}, text("Hello")], [text("Hello")]),
+        ([text("Hello"), THOUGHT], [text("Hello")]),
+        ([text("Hello"), TOOL], [text("Hello")]),
+        ([{"type": "mystery_block", "x": 1}, text("Hello")], [text("Hello")]),
+        ([{}, {"type": 7}, text("Hello")], [text("Hello")]),
+    ],
+)
+def test_what_of_a_reply_goes_out(blocks: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    assert sent(reply_of(*blocks)) == [user("hi"), assistant(*expected), user("and now?")]
+
+
+@pytest.mark.parametrize("blocks", [[], [text("")], [text(" \n\x1f")], [THOUGHT], [TOOL], [SECRET, text(" ")]])
+def test_a_reply_of_which_nothing_is_left(blocks: list[dict[str, Any]]) -> None:
+    assert sent(reply_of(*blocks)) == [user("hi", "and now?")]
+
+
+def test_thinking_goes_only_to_the_model_that_thought() -> None:
+    turn = reply_of(THOUGHT, SECRET, text("Hello"), model="claude-opus-5-5")
+    assert sent(turn)[1] == assistant(text("Hello"))
+    assert sent(turn, model="claude-opus-5-5")[1] == assistant(THOUGHT, SECRET, text("Hello"))
+
+
+def test_a_stopped_reply_keeps_its_text_and_drops_its_unfinished_thought() -> None:
+    thinking = BlockStarted(2.0, 0, {"type": "thinking", "thinking": ""})
+    cut = turn_of(thinking, ThinkingDelta(2.0, 0, "hm"), outcome=Outcome.CANCELLED, stop_reason=None)
+    assert sent(cut) == [user("hi", "and now?")]
+    begun = turn_of(
+        thinking,
+        ThinkingDelta(2.0, 0, "hm"),
+        SignatureDelta(2.0, 0, "c2lnbmVk"),
+        BlockEnded(2.0, 0),
+        BlockStarted(2.0, 1, text("")),
+        TextDelta(2.0, 1, "half a sen "),
+        outcome=Outcome.CANCELLED,
+        stop_reason=None,
+    )
+    assert sent(begun)[1] == assistant(THOUGHT, text("half a sen"))
+
+
+def test_a_tool_call_that_was_cut_is_left_out() -> None:
+    cut = turn_of(
+        BlockStarted(2.0, 0, text("Let me look")),
+        BlockStarted(2.0, 1, TOOL),
+        InputJsonDelta(2.0, 1, '{"zo'),
+        outcome=Outcome.FAILED,
+        error=Failure("cut_off", ""),
+    )
+    assert sent(cut)[1] == assistant(text("Let me look"))
+
+
+def test_deltas_that_do_not_fit_leave_no_trace() -> None:
+    odd = turn_of(
+        BlockStarted(2.0, 0, {"type": "thinking", "thinking": ""}),
+        TextDelta(2.0, 0, "lost"),
+        UnknownDelta(2.0, 0, {"type": "new"}),
+        SignatureDelta(2.0, 0, "c2lnbmVk"),
+        SignatureDelta(2.0, 1, "c2lnbmVk"),
+        TextDelta(2.0, 2, "Hello"),
+        UnknownDelta(2.0, 2, {"type": "new"}),
+    )
+    assert sent(odd)[1] == assistant({**THOUGHT, "thinking": ""}, text("Hello"))
+
+
+def test_turns_in_a_row_without_replies_are_one_message() -> None:
+    failed = [turn_of(asked=asked, outcome=Outcome.FAILED, error=Failure("api_error", "")) for asked in ("one", "two")]
+    assert sent(*failed) == [user("one", "two", "and now?")]
+
+
+def test_what_is_left_out() -> None:
+    kept = reply_of(text("Hello"), asked="kept")
+    switched = reply_of(text("Hello"), asked="switched")
+    switched.in_context = False
+    refused = reply_of(text("I cannot"), asked="refused", stop_reason="refusal")
+    too_large = turn_of(asked="x", outcome=Outcome.FAILED, error=Failure("request_too_large", "", 413))
+    strange = turn_of(asked="y", outcome=Outcome.FAILED, error=Failure("invalid_request_error", "", 400))
+    overloaded = turn_of(asked="again", outcome=Outcome.FAILED, error=Failure("overloaded_error", "", 529))
+    everything = [kept, switched, refused, too_large, strange, overloaded]
+    assert [goes_out(turn) for turn in everything] == [True, False, False, False, False, True]
+    assert sent(*everything) == [user("kept"), assistant(text("Hello")), user("again", "and now?")]
+
+
+def test_a_refusal_in_mid_stream_keeps_what_came() -> None:
+    turn = reply_of(text("Hello"), outcome=Outcome.FAILED, error=Failure("invalid_request_error", ""))
+    assert goes_out(turn)
+    assert sent(turn)[1] == assistant(text("Hello"))
+
+
+def test_building_a_request_changes_no_turn() -> None:
+    turn = reply_of(THOUGHT, text("Hello "))
+    before = turn.reply()
+    first, second = sent(turn, turn), sent(turn, turn)
+    assert first == second
+    assert turn.reply() == before
+
+
+@pytest.mark.parametrize("odd", ODD_STREAMS, ids=lambda odd: odd.name)
+def test_a_turn_cut_at_any_event_is_followed_by_a_legal_request(odd: OddStream) -> None:
+    events, translator = events_of(odd.body)
+    for cut in range(len(events) + 1):
+        sent(turn_of(*events[:cut], outcome=Outcome.CANCELLED, stop_reason=None))
+    sent(turn_of(*events, stop_reason=translator.stop_reason))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_whatever_came_before_the_request_is_legal(data: st.DataObject) -> None:
+    asked = st.text(st.characters(codec="utf-8"), min_size=1, max_size=9).filter(lambda value: bool(value.strip()))
+    earlier = []
+    for _ in range(data.draw(st.integers(0, 4))):
+        started = TurnStarted(1.0, "turn", "c", "reply", MODEL, "demo", 1.7e9, prompt(data.draw(asked)))
+        error = data.draw(
+            st.none() | st.builds(Failure, st.sampled_from(["cut_off", "invalid_request_error"]), st.just(""))
+        )
+        outcome = data.draw(st.sampled_from(Outcome))
+        reason = data.draw(st.sampled_from([None, "end_turn", "refusal", "tool_use", "pause_turn", "new"]))
+        ended = TurnEnded(9e9, outcome, reason, {}, usage_is_final=False, error=error)
+        turn = turns.fold([started, *data.draw(event_lists(1.0)), ended])
+        earlier.append(dataclasses.replace(turn, in_context=data.draw(st.booleans())))
+    sent(*earlier)
+    sent(*earlier, model="claude-opus-5-5")
