@@ -141,5 +141,5 @@ async def closed_record(server: DemoServer, number: int) -> RequestRecord:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Return once `condition` holds; the test's time-out is the limit."""
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - the state of a session sets no event
         await asyncio.sleep(0.002)

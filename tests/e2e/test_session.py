@@ -75,17 +75,17 @@ async def test_the_prompt_is_on_disk_before_the_server_sees_it_and_the_end_befor
     seen: list[Any] = []
 
     async def answer(exchange: raw.Exchange) -> None:
-        seen.extend(chat.rows("SELECT blocks, outcome FROM turns JOIN messages ON messages.id = prompt_id"))
+        seen.extend(opened.rows("SELECT blocks, outcome FROM turns JOIN messages ON messages.id = prompt_id"))
         await raw.stream(PLAIN)(exchange)
 
-    async with raw_server(answer) as server, open_chat(server.base_url, tmp_path) as chat:
-        session = chat.session()
+    async with raw_server(answer) as server, open_chat(server.base_url, tmp_path) as opened:
+        session = opened.session()
         async for event in session.send("remember me"):
             if isinstance(event, TurnEnded):
-                assert chat.rows("SELECT outcome FROM turns") == [("completed",)]
-                assert "Hello, world" in chat.rows("SELECT blocks FROM messages WHERE role = 'assistant'")[0][0]
+                assert opened.rows("SELECT outcome FROM turns") == [("completed",)]
+                assert "Hello, world" in opened.rows("SELECT blocks FROM messages WHERE role = 'assistant'")[0][0]
         assert seen == [('[{"type":"text","text":"remember me"}]', None)]
-        await chat.expect_stored(session)
+        await opened.expect_stored(session)
 
 
 async def test_a_conversation_goes_on(chat: Chat, server: DemoServer) -> None:
@@ -198,11 +198,17 @@ async def test_a_stopped_turn(chat: Chat, server: DemoServer, prompt: str, when:
     session = chat.session()
     answers: list[bool] = []
 
+    async def stop_once_seen() -> None:
+        await server.wait_for(lambda: bool(server.requests))
+        stop()
+
     def stop() -> None:
         answers.extend(session.cancel() for _ in range(times))
         assert session.state is State.STOPPING
 
-    ended = end_of(await run_turn(session, prompt, when=when, do=stop))
+    tasks: list[asyncio.Task[None]] = []
+    later = (lambda: tasks.append(asyncio.create_task(stop_once_seen()))) if prompt == "noheaders" else stop
+    ended = end_of(await run_turn(session, prompt, when=when, do=later))
     assert answers == [True, False][:times]
     assert (ended.outcome, ended.error, ended.saved) == (Outcome.CANCELLED, None, True)
     assert ended.closed_after is not None
@@ -226,16 +232,21 @@ async def test_a_stopped_turn(chat: Chat, server: DemoServer, prompt: str, when:
     await chat.expect_stored(session)
 
 
-async def test_stopping_twice_in_different_moments(chat: Chat, server: DemoServer) -> None:
+async def test_stopping_at_every_moment_until_it_has_stopped(chat: Chat, server: DemoServer) -> None:
     session = chat.session()
+    answers: list[bool] = []
 
-    def stop() -> None:
-        session.cancel()
-        loop = asyncio.get_running_loop()
-        for delay in (0, 0.0005, 0.001, 0.005):
-            loop.call_later(delay, session.cancel)
+    async def press() -> None:
+        while session.state is not State.IDLE:
+            answers.append(session.cancel())
+            await asyncio.sleep(0)
 
-    ended = end_of(await run_turn(session, "long", when=is_a(TextDelta), do=stop))
+    presses: list[asyncio.Task[None]] = []
+    when = is_a(TextDelta)
+    ended = end_of(await run_turn(session, "long", when=when, do=lambda: presses.append(asyncio.create_task(press()))))
+    await presses[0]
+    assert answers.count(True) == 1
+    assert len(answers) > 2
     assert ended.outcome is Outcome.CANCELLED
     assert (await closed_record(server, 1)).ended == "client_closed"
     await expect_completed(session)
@@ -248,46 +259,38 @@ async def test_a_turn_stopped_while_connecting(tmp_path: Path) -> None:
             filler = fillers.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
-        async with open_chat(f"http://127.0.0.1:{listener.getsockname()[1]}", tmp_path) as chat:
-            session = chat.session()
+        async with open_chat(f"http://127.0.0.1:{listener.getsockname()[1]}", tmp_path) as opened:
+            session = opened.session()
             loop = asyncio.get_running_loop()
             events = await run_turn(
                 session, "hello", when=is_a(RequestStarted), do=lambda: loop.call_later(0.1, session.cancel)
             )
             assert end_of(events).outcome is Outcome.CANCELLED
             assert not any(isinstance(event, RequestProgress) for event in events)
-            await chat.expect_stored(session)
+            await opened.expect_stored(session)
 
 
 async def test_stopping_while_the_end_is_saved_changes_nothing(chat: Chat) -> None:
     session = chat.session()
     answers: list[bool] = []
+    stops: list[asyncio.Task[None]] = []
 
     async def stop() -> None:
         await until(lambda: session.state is State.SAVING)
         answers.append(session.cancel())
-        lock.rollback()
+        other.rollback()
 
-    tasks = []
-    with locked_later(chat) as lock:
-        events = await run_turn(
-            session,
-            "list",
-            when=is_a(TextDelta),
-            do=lambda: (lock.execute("BEGIN IMMEDIATE"), tasks.append(asyncio.create_task(stop()))),
-        )
-        await tasks[0]
+    def lock() -> None:
+        other.execute("BEGIN IMMEDIATE")
+        stops.append(asyncio.create_task(stop()))
+
+    with locked(chat.path) as other:
+        other.rollback()
+        events = await run_turn(session, "list", when=is_a(TextDelta), do=lock)
+        await stops[0]
     assert answers == [False]
     assert end_of(events).outcome is Outcome.COMPLETED
     await chat.expect_stored(session)
-
-
-@contextlib.contextmanager
-def locked_later(chat: Chat) -> Iterator[Any]:
-    """A connection of another program that can take the write lock."""
-    with locked(chat.path) as connection:
-        connection.rollback()
-        yield connection
 
 
 async def test_leaving_the_stream_early_stops_and_saves_the_turn(chat: Chat, server: DemoServer) -> None:
@@ -310,7 +313,11 @@ async def test_a_reader_that_is_cancelled_stops_and_saves_the_turn(
     chat: Chat, server: DemoServer, kind: type[Event]
 ) -> None:
     session = chat.session()
-    reader = asyncio.create_task(run_turn(session, "long", when=is_a(kind), do=lambda: reader.cancel()))
+
+    def stop() -> None:
+        reader.cancel()
+
+    reader = asyncio.create_task(run_turn(session, "long", when=is_a(kind), do=stop))
     with pytest.raises(asyncio.CancelledError):
         await reader
     await session.close()
@@ -339,9 +346,9 @@ async def test_closing_the_session_stops_and_saves_the_turn(chat: Chat, server: 
 
 
 async def test_the_ttft_is_that_of_the_schedule(tmp_path: Path) -> None:
-    with demo_server(Pacing(ttft=0.3, rate=100)) as server:
-        async with open_chat(server.base_url, tmp_path) as chat:
-            session = chat.session()
+    with demo_server(Pacing(ttft=0.3, rate=500)) as server:
+        async with open_chat(server.base_url, tmp_path) as opened:
+            session = opened.session()
             await expect_completed(session, "list")
             record = await closed_record(server, 1)
     turn = session.conversation.turns[0]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -28,6 +29,7 @@ from tui_chat.text import sanitise_line
 from tui_chat.ui import wording
 from tui_chat.ui.commands import COMMANDS
 from tui_chat.ui.driver import driver_class
+from tui_chat.ui.painter import Painter
 from tui_chat.ui.screens.chat import ChatScreen
 
 _log = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ class TuiChatApp(App[int]):
         self._prompt, self._resume, self._continue_last = prompt, resume, continue_last
         self._prompts: list[str] = []
         self._quitting = False
+        self._painter = Painter()
         self._state_dir: Path | None = config.data_dir if store_conversations else None
 
     # Start ---------------------------------------------------------------------------------------------------------
@@ -139,6 +142,11 @@ class TuiChatApp(App[int]):
     def _remember_theme(self, theme: Any) -> None:
         if self._state_dir is not None:
             write_state(self._state_dir, theme=theme.name)
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        if isinstance(renderable, LayoutUpdate | ChopsUpdate):
+            renderable = self._painter.wrap(renderable, (self.size.width, self.size.height))
+        super()._display(screen, renderable)
 
     # Commands ------------------------------------------------------------------------------------------------------
 

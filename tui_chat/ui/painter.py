@@ -1,0 +1,174 @@
+"""What the terminal is sent: only the cells that changed, and a scroll where lines have moved.
+
+Textual repaints every row that a widget touched, in full width: 4 to 10 kB for each new line of a reply. Here the rows as the
+terminal shows them are remembered, an update is compared with them, and only the differing middle of a row is written. If the
+rows of an update stand on the terminal already, some lines further down, the terminal is told to move them (DECSTBM and DL, which
+terminals have known since the VT102).
+
+It must not know widgets. It relies on two shapes of Textual 8.2, `LayoutUpdate` and `ChopsUpdate`.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.strip import Strip
+
+_FARTHEST: Final = 12  # lines that a scroll is looked for; a page is cheaper to paint
+_WORTH_IT: Final = 4  # rows that have to change before a scroll is looked for
+
+Row = dict[int, Strip]  # the strips of one row by the column where they begin
+
+
+class Painter:
+    """Knows what the terminal shows; `wrap` turns an update into the bytes of the difference."""
+
+    def __init__(self) -> None:
+        self._shown: dict[int, Row] = {}
+        self._size = (0, 0)
+
+    def forget(self) -> None:
+        """What the terminal shows is not known any more."""
+        self._shown.clear()
+
+    def wrap(self, update: LayoutUpdate | ChopsUpdate, size: tuple[int, int]) -> CompositorUpdate:
+        """`update` as a difference; what it changes is remembered when it is rendered, not before."""
+        if size != self._size:
+            self._size = size
+            self.forget()
+        return _Difference(self, update)
+
+    def difference(self, update: LayoutUpdate | ChopsUpdate, console: Console) -> str:
+        """The control sequences that bring the terminal from what it shows to `update`."""
+        rows = _rows(update)
+        changed = {y: row for y, row in rows.items() if self._differs(y, row)}
+        written: list[str] = []
+        if len(changed) >= _WORTH_IT and (scroll := self._scroll(changed)) is not None:
+            written.append(scroll)
+            changed = {y: row for y, row in rows.items() if self._differs(y, row)}
+        for y, row in changed.items():
+            shown = self._shown.setdefault(y, {})
+            for x, strip in row.items():
+                before = shown.get(x)
+                if before == strip:
+                    continue
+                if before is None or before.cell_length != strip.cell_length:
+                    _cover(shown, x, x + strip.cell_length)
+                    before = None
+                written.append(_middle(before, strip, x, y, console))
+                shown[x] = strip
+        return "".join(written)
+
+    def _differs(self, y: int, row: Row) -> bool:
+        shown = self._shown.get(y)
+        return shown is None or any(shown.get(x) != strip for x, strip in row.items())
+
+    def _scroll(self, changed: dict[int, Row]) -> str | None:
+        """Scroll the rows of `changed` up if that brings most of them to their place; remembers the new places."""
+        top, bottom = min(changed), max(changed)
+        best, lines = 0, 0
+        for by in range(1, min(_FARTHEST, bottom - top) + 1):
+            fitting = sum(1 for y in range(top, bottom + 1 - by) if self._fits(changed.get(y), self._shown.get(y + by)))
+            if fitting > best:
+                best, lines = fitting, by
+        if best * 2 < bottom - top + 1 - lines or best < _WORTH_IT:
+            return None
+        for y in range(top, bottom + 1):
+            self._shown[y] = self._shown.get(y + lines, {}) if y + lines <= bottom else {}
+        return f"\x1b[0m\x1b[{top + 1};{bottom + 1}r\x1b[{top + 1}H\x1b[{lines}M\x1b[r"
+
+    @staticmethod
+    def _fits(wanted: Row | None, shown: Row | None) -> bool:
+        """Whether the widest strip of a row, its text, is the same."""
+        if wanted is None or not shown:
+            return False
+        x = min(wanted)
+        return shown.get(x) == wanted[x]
+
+
+class _Difference(CompositorUpdate):
+    """An update whose bytes are those of the difference."""
+
+    def __init__(self, painter: Painter, update: LayoutUpdate | ChopsUpdate) -> None:
+        self._painter, self._update = painter, update
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        return self._update.__rich_console__(console, options)
+
+    def render_segments(self, console: Console) -> str:
+        """What is to be written."""
+        return self._painter.difference(self._update, console)
+
+
+def _rows(update: LayoutUpdate | ChopsUpdate) -> dict[int, Row]:
+    """The rows of an update, as strips by the column where they begin."""
+    if isinstance(update, LayoutUpdate):
+        return {y: _placed(strips, update.region.x) for y, strips in enumerate(update.strips, update.region.y)}
+    rows: dict[int, Row] = {}
+    for y, start, stop in update.spans:
+        for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+            if strip is not None and x < stop and end > start:
+                rows.setdefault(y, {})[x] = strip
+    return rows
+
+
+def _cover(shown: Row, start: int, stop: int) -> None:
+    """Forget the strips that one from `start` to `stop` covers, or covers a part of."""
+    for x in [x for x, strip in shown.items() if x < stop and x + strip.cell_length > start]:
+        del shown[x]
+
+
+def _placed(strips: Iterable[Strip | None], x: int) -> Row:
+    row: Row = {}
+    for strip in strips:
+        if strip is None:
+            continue
+        row[x] = strip
+        x += strip.cell_length
+    return row
+
+
+def _middle(before: Strip | None, after: Strip, x: int, y: int, console: Console) -> str:
+    """The part of `after` that differs from `before`, with the move to its place."""
+    if before is None:
+        return f"\x1b[{y + 1};{x + 1}H{after.render(console)}"
+    old, new = list(before), list(after)
+    start = _same(old, new)
+    end = after.cell_length - _same(old[::-1], new[::-1], backwards=True)
+    if end <= start:  # nothing to see: only meta data differs
+        return ""
+    return f"\x1b[{y + 1};{x + start + 1}H{after.crop(start, end).render(console)}"
+
+
+def _same(old: list[Segment], new: list[Segment], *, backwards: bool = False) -> int:
+    """How many cells two rows share at their beginning (or end): whole segments, then plain characters of one style."""
+    cells = 0
+    for one, other in zip(old, new, strict=False):
+        if one.text == other.text and _looks_same(one, other):
+            cells += cell_len(one.text)
+            continue
+        if _looks_same(one, other) and one.text.isascii() and other.text.isascii():
+            cells += _shared(one.text[::-1], other.text[::-1]) if backwards else _shared(one.text, other.text)
+        break
+    return cells
+
+
+def _looks_same(one: Segment, other: Segment) -> bool:
+    if one.style == other.style:
+        return True
+    if one.style is None or other.style is None:
+        return False
+    return one.style.without_color == other.style.without_color and (
+        one.style.color == other.style.color and one.style.bgcolor == other.style.bgcolor
+    )
+
+
+def _shared(one: str, other: str) -> int:
+    """The length of the common beginning."""
+    length = min(len(one), len(other))
+    if one[:length] == other[:length]:
+        return length
+    return next(place for place in range(length) if one[place] != other[place])
