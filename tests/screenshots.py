@@ -190,7 +190,6 @@ async def take(shot: Shot) -> None:
         app = TuiChatApp(load(Flags(demo=True, data_dir=Path(home) / "data"), {}))
         async with app.run_test(size=shot.size) as pilot:
             app.theme = shot.theme
-            app.chat.composer.cursor_blink = False
             await until(pilot, lambda: app.chat.session is not None)
             await shot.scene(app, pilot)
             app.chat.refresh_status()

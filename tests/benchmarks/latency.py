@@ -6,16 +6,15 @@ Real terminals (pty), the demo server in a process of its own, stamps of one mon
 between processes). Absolute times depend on the machine; read the ratios and the differences.
 """
 
-import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.benchmarks.server import Server
 from tests.e2e.terminal import Terminal
 
 BARE_TEXTUAL = """
@@ -62,49 +61,6 @@ def line(name: str, values: list[float], unit: str = "ms") -> None:
     print(
         f"{name:<58} median {statistics.median(values):7.1f} {unit}   max {max(values):7.1f} {unit}   n {len(values)}"
     )
-
-
-class Server:
-    """The demo server as a process, with its log of requests."""
-
-    def __init__(self, folder: Path) -> None:
-        self._log = folder / "requests.jsonl"
-        command = [
-            sys.executable,
-            "-m",
-            "tui_chat.demo",
-            "--port",
-            "0",
-            "--log",
-            str(self._log),
-            "--ttft",
-            "0.15",
-            "--rate",
-            "50",
-        ]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        first = self._process.stdout.readline()
-        self.base_url = next(word for word in first.split() if word.startswith("http")).rstrip(".")
-
-    def records(self, event: str) -> list[float]:
-        """The monotonic stamps of all such log lines so far."""
-        lines = self._log.read_text().splitlines() if self._log.exists() else []
-        return [record["at"] for record in map(json.loads, lines) if record["event"] == event]
-
-    def wait_for(self, event: str, count: int) -> float:
-        """The stamp of the `count`-th such line."""
-        deadline = time.monotonic() + 10
-        while len(found := self.records(event)) < count:
-            if time.monotonic() > deadline:
-                raise TimeoutError(event)
-            time.sleep(0.002)
-        return found[count - 1]
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.terminate()
-        self._process.wait()
 
 
 # A run from source must not pay for compiling: installed packages come with their bytecode.
@@ -171,16 +127,13 @@ def main(runs: int) -> None:
         mine = first_paint([*ours, "--demo"], "Enter sends", runs)
         line("first paint: bare Textual app (Static and TextArea)", bare)
         line("first paint: tui-chat", mine)
-        server = Server(Path(folder))
         script = [sys.executable, "-c", BARE_SDK]
         few = max(3, runs // 2)  # each needs a start of its own
-        try:
+        with Server(Path(folder), "--ttft", "0.15", "--rate", "50") as server:
             line("first delta sent to seen: bare SDK script", overhead([*script, "error"], server, start, few))
             line("first delta sent to seen: tui-chat", overhead(ours, server, prompt("error"), few))
             line("Escape byte to closed socket: bare SDK script", escape([*script, "long"], server, start, runs))
             line("Escape byte to closed socket: tui-chat", escape(ours, server, prompt("long"), runs))
-        finally:
-            server.close()
 
 
 def start(terminal: Terminal) -> None:

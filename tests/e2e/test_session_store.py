@@ -100,6 +100,29 @@ async def test_what_comes_during_a_write_is_written_without_waiting_for_more(
         await opened.expect_stored(session)
 
 
+async def test_a_write_that_failed_is_made_up_for(
+    tmp_path: Path, impatient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def answer(exchange: raw.Exchange) -> None:
+        with locked(opened.path) as other:
+            await exchange.send(raw.head() + START + delta("One. "))
+            await until(lambda: "was not journalled" in caplog.text)
+            other.rollback()
+        await until(lambda: journalled(opened) == "One. ")
+        await exchange.send(REST[STOP_AT:])
+
+    async with raw_server(answer) as server, open_chat(server.base_url, tmp_path) as opened:
+        session = opened.session()
+        assert end_of(await run_turn(session, "hello")).outcome is Outcome.COMPLETED
+        await opened.expect_stored(session)
+
+
+async def test_nothing_of_a_turn_is_pending_after_its_end(chat: Chat) -> None:
+    await expect_completed(chat.session())
+    names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
+    assert not [name for name in names if "Journal" in name or "ChatSession" in name]
+
+
 async def test_a_reply_is_journalled_in_batches(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[tuple[float, list[Event]]] = []
     write, loop = chat.store.journal, asyncio.get_running_loop()

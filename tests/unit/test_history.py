@@ -144,6 +144,10 @@ def test_a_stopped_reply_keeps_its_text_and_drops_its_unfinished_thought() -> No
         stop_reason=None,
     )
     assert sent(begun)[1] == assistant(THOUGHT, text("half a sen"))
+    left_open = turn_of(
+        BlockStarted(2.0, 0, THOUGHT), BlockStarted(2.0, 1, text("half")), outcome=Outcome.CANCELLED, stop_reason=None
+    )
+    assert sent(left_open)[1] == assistant(text("half"))
 
 
 def test_a_tool_call_that_was_cut_is_left_out() -> None:

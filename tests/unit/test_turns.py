@@ -193,6 +193,22 @@ def test_usage_overwrites_within_a_request_and_sums_over_requests() -> None:
     assert [request.usage_is_final for request in turn.requests] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("name", "final"),
+    [
+        ("plain", [False, True]),
+        ("usage-cumulative", [False, False, True]),
+        ("no-stop-reason", [False, False, True]),
+        ("usage-null", [False, True]),
+        ("usage-absurd", [False, False]),
+        ("clean-end", [False]),
+    ],
+)
+def test_when_usage_is_final(name: str, final: list[bool]) -> None:
+    odd = next(odd for odd in ODD_STREAMS if odd.name == name)
+    assert [event.final for event in events_of(odd.body)[0] if isinstance(event, UsageUpdated)] == final
+
+
 def test_a_retry_and_its_wait() -> None:
     failure = Failure("overloaded_error", "Overloaded", 529)
     first = (RequestEnded(11.0, complete=False, error=failure), RetryScheduled(11.0, 12.0, 2, 3, failure))

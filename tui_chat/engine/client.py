@@ -150,11 +150,10 @@ class ApiClient:
                 async for info in client.models.list(timeout=10.0)
                 if isinstance(info.id, str)
             ]
-        except Exception as error:
+        except Exception as error:  # what the SDK raises on a list of another shape is not documented
             failure = _failure(error, self._config)
-            if failure is None:
-                raise
-            raise RequestError(failure) from error
+            unreadable = Failure("not_a_stream", f"{self._config.server} has no list of models that can be read")
+            raise RequestError(failure or unreadable) from error
 
 
 def _retrieved(task: "asyncio.Task[anthropic.AsyncAnthropic]") -> None:

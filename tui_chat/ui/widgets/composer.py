@@ -53,6 +53,7 @@ class Composer(TextArea):
             highlight_cursor_line=False,
             placeholder="Ask something. Enter sends, Ctrl+J makes a new line, / lists commands",
         )
+        self.cursor_blink = False  # nothing moves but what the model writes; and idle nothing runs on a timer
         self._history: Sequence[str] = ()
         self._place: int | None = None  # where in the history we are; None: in the draft
         self._draft = ""

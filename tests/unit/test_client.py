@@ -1,0 +1,135 @@
+"""The client: whose key goes where, what the environment may change, and how trouble before the request is named."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit import raw_server as raw
+from tests.unit.odd_streams import FOLDER
+from tests.unit.raw_server import raw_server
+from tui_chat.config import Config, Timeouts
+from tui_chat.conversation import Outcome
+from tui_chat.engine.catalog import ModelCatalog
+from tui_chat.engine.client import ApiClient
+from tui_chat.engine.turn import TurnResult, run_turn
+from tui_chat.errors import RequestError
+from tui_chat.events import Event
+
+PLAIN = (FOLDER / "plain.sse").read_bytes()
+PARAMETERS = {"model": "claude-x", "max_tokens": 8, "messages": [{"role": "user", "content": "hi"}]}
+
+
+@contextlib.asynccontextmanager
+async def client_of(folder: Path, base_url: str | None, **fields: Any) -> AsyncIterator[ApiClient]:
+    client = ApiClient(Config(folder, folder / "none", base_url=base_url, **{"has_credentials": False} | fields))
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def run(client: ApiClient) -> TurnResult:
+    events: list[Event] = []
+    return await run_turn(client, PARAMETERS, Timeouts(), events.append)
+
+
+def expect(result: TurnResult, kind: str, words: str) -> None:
+    assert result.outcome is Outcome.FAILED
+    assert result.error is not None
+    assert result.error.type == kind
+    assert words in result.error.sentence
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_proxy_is_not_asked_for_the_own_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, host: str
+) -> None:
+    async with raw_server(raw.silent) as proxy, raw_server(raw.stream(PLAIN)) as server:
+        monkeypatch.setenv(name, proxy.base_url)
+        async with client_of(tmp_path, f"http://{host}:{server.port}") as client:
+            assert (await run(client)).outcome is Outcome.COMPLETED
+        assert proxy.exchanges == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "sent"),
+    [
+        ({}, "Bearer local"),
+        ({"ANTHROPIC_API_KEY": "sk-1"}, "Bearer sk-1"),
+        ({"ANTHROPIC_AUTH_TOKEN": "token-1"}, "Bearer token-1"),
+    ],
+)
+async def test_which_key_goes_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], sent: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    async with raw_server(raw.stream(PLAIN)) as server:
+        async with client_of(tmp_path, server.base_url, has_credentials=bool(variables)) as client:
+            assert (await run(client)).outcome is Outcome.COMPLETED
+            assert not [value for value in variables.values() if value in repr(client)]
+        assert server.exchanges[0].headers["authorization"] == sent
+
+
+async def test_a_key_that_no_header_can_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-1\nsk-2")
+    async with raw_server(raw.silent) as server:
+        async with client_of(tmp_path, server.base_url, has_credentials=True) as client:
+            result = await run(client)
+        expect(result, "authentication_error", "check ANTHROPIC_API_KEY")
+        assert "sk-1" not in repr(result)
+        assert server.exchanges == []
+
+
+async def test_no_key_for_anthropic_itself(tmp_path: Path) -> None:
+    async with client_of(tmp_path, None) as client:
+        expect(await run(client), "no_key", "set ANTHROPIC_API_KEY")
+
+
+async def test_credentials_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_PROFILE", "nobody")
+    async with raw_server(raw.silent) as server, client_of(tmp_path, server.base_url, has_credentials=True) as client:
+        expect(await run(client), "no_key", "set ANTHROPIC_API_KEY")
+        with pytest.raises(RequestError):
+            await client.models()
+
+
+@pytest.mark.parametrize(
+    ("body", "models"),
+    [
+        (b'{"data": [{"id": "m", "max_input_tokens": 1000, "max_tokens": 50}]}', [("m", 1000, 50)]),
+        (b'{"object": "list", "data": [{"id": "m", "object": "model"}, {"object": "model"}]}', [("m", None, None)]),
+        (b'{"data": [{"id": "m", "max_input_tokens": "many", "max_tokens": -1}]}', [("m", None, None)]),
+        (b'{"models": [{"name": "m"}]}', []),
+        (b'{"data": []}', []),
+    ],
+)
+async def test_lists_of_models(tmp_path: Path, body: bytes, models: list[tuple[str, int | None, int | None]]) -> None:
+    async with raw_server(raw.document(body)) as server, client_of(tmp_path, server.base_url) as client:
+        found = await client.models()
+    assert [(info.id, info.context_window, info.max_output) for info in found] == models
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        raw.document(b"<html>", content_type="text/html"),
+        raw.document(b"", "404 Not Found"),
+        raw.document(b'{"data": 7}'),
+        raw.document(b'{"data": [7, null]}'),
+        raw.document(b"[]"),
+        raw.document(b"{", content_type="application/json"),
+        raw.chunked(b'{"data'),
+    ],
+    ids=["HTML", "404", "a number", "no objects", "a list", "half", "cut"],
+)
+async def test_a_list_of_models_that_is_none(tmp_path: Path, answer: raw.Answer) -> None:
+    async with raw_server(answer) as server, client_of(tmp_path, server.base_url) as client:
+        with pytest.raises(RequestError) as caught:
+            await client.models()
+        assert caught.value.failure.message
+        assert not await ModelCatalog(None).refresh(client)
