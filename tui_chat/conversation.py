@@ -250,10 +250,16 @@ class Turn:
     @property
     def text(self) -> str:
         """The reply's text as it stands."""
-        request = self.request
-        if request is None:
-            return ""
-        return "".join(block.joined("text") for block in request.ordered_blocks if block.type == "text")
+        return self._joined("text")
+
+    @property
+    def thinking(self) -> str:
+        """The reply's thinking as it stands; empty where the server does not show it."""
+        return self._joined("thinking")
+
+    def _joined(self, kind: str) -> str:
+        blocks = self.request.ordered_blocks if self.request is not None else ()
+        return "".join(block.joined(kind) for block in blocks if block.type == kind)
 
 
 @dataclass(slots=True)

@@ -264,6 +264,8 @@ class ChatSession:
             result = TurnResult(Outcome.FAILED, None, Failure("bug", f"{type(error).__name__} in tui-chat"))
         self._stoppable, self._state = None, State.SAVING
         ended = self._ended(turn, result)
+        if result.outcome is not Outcome.COMPLETED and not turn.text.strip():
+            turn.in_context = False  # an unanswered prompt would be answered along with the next one
         turns.apply(turn, ended)
         await journal.close()
         saved = await self._save_end(turn)

@@ -126,8 +126,8 @@ async def test_a_failed_turn(chat: Chat, server: DemoServer, prompt: str, error:
     assert bool(turn.text) is has_text
     await chat.expect_stored(session)
     await expect_completed(session)
-    partial = [text for role, text in texts_of(server.requests[-1].body) if role == "assistant"]
-    assert partial == ([turn.text.rstrip()] if has_text else [])
+    carried = [("user", prompt), ("assistant", turn.text.rstrip())] if has_text else []
+    assert texts_of(server.requests[-1].body) == [*carried, ("user", "hello")]
 
 
 async def test_the_reply_that_is_refused_is_left_out(chat: Chat, server: DemoServer) -> None:
@@ -223,11 +223,8 @@ async def test_a_stopped_turn(chat: Chat, server: DemoServer, prompt: str, when:
     await expect_completed(session, "hello")
     assert len(server.requests) == before + 1  # nothing was sent behind the user's back
     partial = turn.text.rstrip()
-    carried = (
-        [("user", prompt), ("assistant", partial), ("user", "hello")]
-        if partial
-        else [("user", prompt), ("user", "hello")]
-    )
+    assert turn.in_context is bool(partial)  # an unanswered prompt is not answered along with the next one
+    carried = [("user", prompt), ("assistant", partial), ("user", "hello")] if partial else [("user", "hello")]
     assert texts_of(server.requests[-1].body) == carried
     await chat.expect_stored(session)
 

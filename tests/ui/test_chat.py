@@ -79,7 +79,7 @@ async def test_retries_are_shown_and_the_turn_recovers(open_chat: OpenChat, serv
 async def test_an_unknown_model_is_one_sentence(open_chat: OpenChat) -> None:
     async with open_chat(model="claude-nonesuch") as chat:
         await chat.say("hello")
-        assert "failed: not found: model: claude-nonesuch (404); choose another model with /model" in chat.log
+        assert "failed: not found: model: claude-nonesuch (404); choose another model" in chat.log
 
 
 async def test_nothing_listens(open_chat: OpenChat) -> None:
@@ -184,3 +184,22 @@ async def test_typing_while_a_reply_streams_stays_in_the_composer(open_chat: Ope
         await chat.press("escape")
         await chat.until(lambda: chat.idle)
         assert chat.draft == "abc"
+
+
+async def test_an_unanswered_prompt_is_left_out_and_can_be_taken_in(open_chat: OpenChat, server: DemoServer) -> None:
+    async with open_chat() as chat:
+        await chat.say("http 400")
+        assert "left out of the next request" in chat.log
+        await chat.say("hello")
+        body = server.requests[-1].body
+        assert body is not None
+        assert len(body["messages"]) == 1
+        assert "http 400" not in str(body["messages"])
+
+
+async def test_an_unknown_command_is_not_sent(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.send("/nope")
+        assert chat.draft == "/nope"
+        assert chat.turn_count == 0
+        await chat.send("")

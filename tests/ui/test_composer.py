@@ -114,3 +114,15 @@ async def test_every_command_runs_from_the_palette(open_chat: OpenChat) -> None:
             while len(chat.app.screen_stack) > 1:
                 await chat.press("escape")
         assert chat.app.is_running
+
+
+async def test_a_burst_typed_into_the_log_arrives_whole(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("hello")
+        await chat.press("tab")
+        for key in (*"hi", "enter"):
+            chat.app.post_message(events.Key(key, key if len(key) == 1 else "\r"))
+        await chat.until(lambda: chat.turn_count == 2 and chat.idle)
+        session = chat.app.chat.session
+        assert session is not None
+        assert session.conversation.turns[1].prompt.text == "hi"

@@ -133,3 +133,51 @@ async def test_a_link_is_opened_only_for_the_web(open_chat: OpenChat, monkeypatc
             chat.app.open_url(url)
         await chat.pilot.pause()
         assert opened == ["https://example.org/a"]
+
+
+async def test_a_shrinking_composer_does_not_stop_the_following(open_chat: OpenChat) -> None:
+    async with open_chat(size=(80, 20)) as chat:
+        await chat.say("long")
+        await chat.press("slash")
+        await chat.pilot.pause()
+        await chat.press("backspace", "a", "ctrl+j", "b", "backspace", "backspace", "backspace")
+        await chat.pilot.pause()
+        log = chat.app.chat.log_widget
+        assert (log.following, log.scroll_offset.y) == (True, log.max_scroll_y)
+        await chat.pilot.resize_terminal(60, 12)
+        await chat.pilot.resize_terminal(80, 20)
+        await chat.pilot.pause()
+        assert (log.following, log.scroll_offset.y) == (True, log.max_scroll_y)
+
+
+async def test_selected_text_can_be_read(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("hello")
+        log = chat.app.chat.log_widget
+        line = next(y for y in range(log.size.height) if "Welcome to the demo" in log.render_line(y).text)
+        await chat.pilot.mouse_down(log, offset=(3, line))
+        await chat.pilot.hover(log, offset=(10, line))
+        styles = [segment.style for segment in log.render_line(line) if segment.text.startswith("Welcom")]
+        assert styles
+        assert all(style is not None and style.color != style.bgcolor for style in styles)
+        await chat.pilot.mouse_up(log, offset=(10, line))
+
+
+async def test_leading_spaces_of_a_prompt_are_kept(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("some lines:\n    indented")
+        assert "▌     indented" in chat.log
+
+
+async def test_thinking_can_be_opened_and_stays_when_stopped(open_chat: OpenChat) -> None:
+    async with open_chat(size=(100, 50)) as chat:
+        await chat.say("thinking")
+        assert "thought for" in chat.log
+        session = chat.app.chat.session
+        assert session is not None
+        assert session.turn is not None
+        beginning = session.turn.thinking.split(".")[0][:40]
+        assert beginning not in chat.log
+        await chat.press("tab", "t")
+        await chat.pilot.pause()
+        assert beginning in chat.log

@@ -76,7 +76,7 @@ def test_without_what_is_optional(event: Event) -> None:
     assert type(from_json({"type": to_json(event)["type"], **record})) is type(event)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(event_lists(0.0))
 def test_any_events_round_trip(many: list[Event]) -> None:
     assert [from_json(json.loads(json.dumps(to_json(event)))) for event in many] == many

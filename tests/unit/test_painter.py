@@ -89,6 +89,36 @@ def test_parts_of_rows_cut_anywhere(screen: list[list[tuple[str, int]]], data: s
         assert grid(terminal) == repainted(rows)
 
 
+@given(
+    st.lists(parts, min_size=30, max_size=40), st.lists(st.integers(-2, 5), max_size=6), st.integers(4, 9), st.data()
+)
+def test_a_scrolling_part_leaves_the_rest_alone(
+    lines: list[list[tuple[str, int]]], moves: list[int], height: int, data: st.DataObject
+) -> None:
+    """A log above, other rows below, a column at the right: only the log is in the update, and at times the last row."""
+    painter, terminal, top, cut = Painter(), pyte.Screen(WIDTH, HEIGHT), 0, WIDTH - 2
+    strips = [strip_of(row, cut) for row in lines]
+    edge = [strip_of([(str(y % 10), 2)], 2) for y in range(HEIGHT)]
+    rows = [Strip.join([strips[y], edge[y]]) for y in range(HEIGHT)]
+    everything = [(y, 0, WIDTH) for y in range(HEIGHT)]
+    ends = [[cut, WIDTH]] * HEIGHT
+    painted(painter, terminal, ChopsUpdate([{0: strips[y], cut: edge[y]} for y in range(HEIGHT)], everything, ends))
+    for move in moves:
+        top = max(0, min(len(strips) - height, top + move))
+        chops: list[dict[int, Strip | None]] = [dict.fromkeys((0, cut)) for _ in range(HEIGHT)]
+        spans = [(y, 0, cut) for y in range(height)]
+        for y in range(height):
+            chops[y][0] = strips[top + y]
+            rows[y] = Strip.join([strips[top + y], edge[y]])
+        if data.draw(st.booleans()):
+            status = strip_of(data.draw(parts), cut)
+            chops[HEIGHT - 1][0] = status
+            rows[HEIGHT - 1] = Strip.join([status, edge[HEIGHT - 1]])
+            spans.append((HEIGHT - 1, 0, cut))
+        painted(painter, terminal, ChopsUpdate(chops, spans, ends))
+        assert grid(terminal) == repainted(rows)
+
+
 def test_a_word_more_costs_a_word() -> None:
     painter, terminal = Painter(), pyte.Screen(WIDTH, HEIGHT)
     rows = [strip_of([("hello", 0)], WIDTH) for _ in range(HEIGHT)]

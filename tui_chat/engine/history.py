@@ -13,7 +13,6 @@ from typing import Any, Final
 from tui_chat.conversation import ContentBlock, Message, Turn
 from tui_chat.text import storable
 
-_REFUSED: Final = frozenset({"invalid_request_error", "request_too_large"})
 _SEALED: Final = {"thinking": ("thinking", "signature"), "redacted_thinking": ("data",)}  # the last one is never empty
 
 
@@ -33,9 +32,7 @@ def messages_for(turns: Iterable[Turn], prompt: Message, model: str) -> list[dic
 
 
 def goes_out(turn: Turn) -> bool:
-    """Whether the turn is part of the next request: it is in context, and neither the model nor the server refused it."""
-    if turn.error is not None and turn.error.type in _REFUSED and not turn.text:
-        return False  # sent again inside the next request it would be refused again, and so would that request
+    """Whether the turn is part of the next request: it is in context and was not refused."""
     return turn.in_context and turn.stop_reason != "refusal"
 
 

@@ -206,9 +206,13 @@ class TuiChatApp(App[int]):
         session = self.chat.session
         if session is None:
             return
+        if any(character.isspace() for character in model) or model.startswith("/"):
+            self.notify(f"{sanitise_line(model)!r} is no model's name", severity="warning", markup=False)
+            return
         session.conversation.model = model
         await self._saved(session.save())
         self.chat.refresh_status()
+        self.notify(f"{wording.model_name(model)} answers from the next request on", markup=False)
 
     async def action_system(self, argument: str = "") -> None:
         """Change the system prompt of this conversation."""

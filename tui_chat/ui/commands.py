@@ -3,6 +3,7 @@
 `action` is the name of an action of the chat screen; a command that takes an argument passes it on.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,6 +48,11 @@ def completions(text: str) -> list[Command]:
     if not text.startswith("/") or any(character.isspace() for character in text):
         return []
     return [command for name, command in SLASH.items() if name.startswith(text[1:].lower())]
+
+
+def looks_like_one(text: str) -> bool:
+    """Whether `text` was meant as a command: one word behind the slash, unlike a path."""
+    return re.match(r"/[A-Za-z-]+(?:\s|$)", text) is not None and "\n" not in text.strip()
 
 
 def parse(text: str) -> tuple[Command, str] | None:

@@ -46,8 +46,9 @@ class Painter:
         rows = _rows(update)
         changed = {y: row for y, row in rows.items() if self._differs(y, row)}
         written: list[str] = []
-        if len(changed) >= _WORTH_IT and (scroll := self._scroll(changed)) is not None:
-            written.append(scroll)
+        if len(changed) >= _WORTH_IT and (scrolled := self._scroll(rows)) is not None:
+            command, rows = scrolled
+            written.append(command)
             changed = {y: row for y, row in rows.items() if self._differs(y, row)}
         for y, row in changed.items():
             shown = self._shown.setdefault(y, {})
@@ -66,24 +67,38 @@ class Painter:
         shown = self._shown.get(y)
         return shown is None or any(shown.get(x) != strip for x, strip in row.items())
 
-    def _scroll(self, changed: dict[int, Row]) -> str | None:
-        """Scroll the rows of `changed` up if that brings most of them to their place; remembers the new places."""
-        top, bottom = min(changed), max(changed)
-        best, lines = 0, 0
-        for by in range(1, min(_FARTHEST, bottom - top) + 1):
-            fitting = sum(1 for y in range(top, bottom + 1 - by) if self._fits(changed.get(y), self._shown.get(y + by)))
-            if fitting > best:
+    def _scroll(self, rows: dict[int, Row]) -> tuple[str, dict[int, Row]] | None:
+        """If most of `rows` stand on the terminal some lines further down: the command that moves them, and what is then wanted.
+
+        The command moves whole rows, so what is wanted holds all that they show, not only what the update repaints.
+        """
+        best: list[int] = []
+        lines = 0
+        for by in range(1, _FARTHEST + 1):
+            fitting = [y for y, row in rows.items() if self._fits(row, self._shown.get(y + by))]
+            if len(fitting) > len(best):
                 best, lines = fitting, by
-        if best * 2 < bottom - top + 1 - lines or best < _WORTH_IT:
+        if len(best) < _WORTH_IT or len(best) * 2 < len(rows) - lines:
             return None
-        for y in range(top, bottom + 1):
-            self._shown[y] = self._shown.get(y + lines, {}) if y + lines <= bottom else {}
-        return f"\x1b[0m\x1b[{top + 1};{bottom + 1}r\x1b[{top + 1}H\x1b[{lines}M\x1b[r"
+        top, bottom = min(best), max(best) + lines
+        region = range(top, bottom + 1)
+        if any(y not in self._shown for y in region):
+            return None
+        wanted = dict(rows)
+        for y in region:
+            row = dict(self._shown[y])
+            for x, strip in rows.get(y, {}).items():
+                _cover(row, x, x + strip.cell_length)
+                row[x] = strip
+            wanted[y] = row
+        for y in region:
+            self._shown[y] = self._shown[y + lines] if y + lines <= bottom else {}
+        return f"\x1b[0m\x1b[{top + 1};{bottom + 1}r\x1b[{top + 1}H\x1b[{lines}M\x1b[r", wanted
 
     @staticmethod
-    def _fits(wanted: Row | None, shown: Row | None) -> bool:
-        """Whether the widest strip of a row, its text, is the same."""
-        if wanted is None or not shown:
+    def _fits(wanted: Row, shown: Row | None) -> bool:
+        """Whether the first strip of a row, its text, is the same."""
+        if not shown:
             return False
         x = min(wanted)
         return shown.get(x) == wanted[x]

@@ -3,6 +3,7 @@
 Widths are chosen so that a running field keeps its place while its number changes. Unknown is a dash, an estimate has `~`.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -48,12 +49,19 @@ def clock(seconds: float) -> str:
     seconds = max(0.0, seconds)
     if seconds < 59.95:
         return f"{seconds:.1f}s"
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, rest = divmod(int(seconds + 0.5 if seconds < 60 else seconds), 60)
     return f"{minutes}m{rest:02}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02}m"
+
+
+def countdown(seconds: float) -> str:
+    """Seconds to go: whole ones, rounded up, and tenths in the last."""
+    return f"{seconds:.1f}s" if 0 < seconds < 0.95 else f"{max(0, math.ceil(seconds - 0.05))}s"
 
 
 def age(seconds: float) -> str:
     """How long ago, in words."""
+    if seconds < 60:
+        return "just now"
     for limit, size, name in ((3_600, 60, "min"), (86_400, 3_600, "h")):
         if seconds < limit:
             return f"{max(0, int(seconds / size))} {name} ago"
@@ -119,14 +127,16 @@ def running_state(turn: Turn, now: float, session_state: str) -> tuple[str, str]
     if word == "retrying" and turn.retry_at is not None:
         error = request.error if request else None
         cause = f": {_short_cause(error.type, error.status)}" if error else ""
-        wait = max(0, round(turn.retry_at - now))
-        return f"retrying in {wait}s, attempt {len(turn.requests) + 1} of {turn.retry_of}{cause}", "warm"
+        return (
+            f"retrying in {countdown(turn.retry_at - now)}, attempt {len(turn.requests) + 1} of {turn.retry_of}{cause}",
+            "warm",
+        )
     if request is None:
-        return f"{word} {clock(now - turn.started):<5}", ""
+        return f"{word} {clock(now - turn.started):<6}", ""
     if word == "quiet":
         seconds, pings = meter.quiet_for(request, now)
         return f"quiet {seconds:.0f}s, {'pings' if pings else 'nothing'} arriving", "warm"
-    return f"{word} {clock(now - request.stamps.sent):<5}", ""
+    return f"{word} {clock(now - request.stamps.sent):<6}", ""
 
 
 def _short_cause(kind: str, status: int | None) -> str:
@@ -136,7 +146,9 @@ def _short_cause(kind: str, status: int | None) -> str:
 
 def status_fields(status: Status) -> tuple[list[Field], str]:
     """The fields from left to right, and the text at the right edge."""
-    fields = [Field("demo" if status.demo else model_name(status.model), KEEP_MODEL, "model")]
+    fields = [Field("demo", KEEP_MODEL, "model")] if status.demo else []
+    if not status.demo or status.figures is not None:
+        fields.append(Field(model_name(status.model), KEEP_MODEL, "dim" if status.demo else "model"))
     fields.append(Field(status.state, KEEP_STATE, status.tone or "state"))
     figures = status.figures
     if figures is None:
@@ -163,8 +175,10 @@ def _figure_fields(status: Status, figures: Figures) -> Iterable[Field]:
     speed = figures.tokens_per_second
     if speed is not None:
         yield Field(f"{rate(speed)} tok/s", KEEP_RATE)
-    elif status.running:
-        yield Field(f"{'~' + rate(status.rolling) if status.rolling is not None else UNKNOWN:>4} tok/s", KEEP_RATE)
+    elif not status.running:
+        yield Field(f"{UNKNOWN} tok/s", KEEP_RATE)
+    else:
+        yield Field(f"{'~' + rate(status.rolling) if status.rolling is not None else UNKNOWN:>5} tok/s", KEEP_RATE)
     yield Field(f"{tokens(figures.input_tokens)} in", KEEP_TOKENS)
     if figures.cache_read or figures.cache_write:
         read, write = figures.cache_read, figures.cache_write
@@ -174,7 +188,8 @@ def _figure_fields(status: Status, figures: Figures) -> Iterable[Field]:
     out = f"{'~' if figures.output_estimated else ''}{tokens(figures.output_tokens)}"
     yield Field(f"{out:>5} out" if status.running else f"{out} out", KEEP_TOKENS)
     if figures.cost is not None:
-        yield Field(f"{'~' if figures.cost_estimated else ''}{money(figures.cost)}", KEEP_COST)
+        cost = f"{'~' if figures.cost_estimated else ''}{money(figures.cost)}"
+        yield Field(f"{cost:>8}" if status.running else cost, KEEP_COST)
     yield Field(f"ctx {share(status.context)}", KEEP_CONTEXT)
     if not status.running and (status.session_in or status.session_out):
         about = "~" if status.session_estimated else ""
@@ -216,7 +231,7 @@ def footer(turn: Turn, figures: Figures, *, goes_out: bool, saved: bool = True) 
         out = [f"~{tokens(figures.output_tokens)} out"] if turn.text else []
         context = [] if goes_out else ["left out of the next request"]
         text = " · ".join([kind + sanitise_line(sentence), *out, *context, *unsaved])
-        return Footer(text, "error", (again, leave) if turn.text else (again,))
+        return Footer(text, "error", (again, leave))
     if turn.stop_reason == "refusal":
         request = turn.request
         category = (request.stop_details or {}).get("category") if request else None
@@ -233,7 +248,8 @@ def footer(turn: Turn, figures: Figures, *, goes_out: bool, saved: bool = True) 
 
 
 def _stopped(turn: Turn, figures: Figures, goes_out: bool, unsaved: list[str], actions: tuple[Action, ...]) -> Footer:
-    has_text = bool(turn.text.strip())
+    request = turn.request
+    thought_only = request is not None and request.characters > 0 and not turn.text.strip()
     parts = ["stopped by you"]
     if figures.ttft is not None:
         parts += [f"TTFT {ttft(figures.ttft)}", f"~{tokens(figures.output_tokens)} out"]
@@ -241,11 +257,12 @@ def _stopped(turn: Turn, figures: Figures, goes_out: bool, unsaved: list[str], a
         parts.append(clock(figures.duration))
     if turn.closed_after is not None and turn.requests:
         parts.append(f"closed in {max(1, round(turn.closed_after * 1000))} ms")
-    if not has_text:
+    if thought_only:
+        parts.append("it was still thinking")
+    elif not turn.text.strip():
         parts.append("nothing had come")
-    else:
-        parts.append("stays in context" if goes_out else "left out of the next request")
-    return Footer(" · ".join([*parts, *unsaved]), "warm", actions if has_text else actions[:1])
+    parts.append("stays in context" if goes_out else "left out of the next request")
+    return Footer(" · ".join([*parts, *unsaved]), "warm", actions)
 
 
 def _figure_parts(figures: Figures) -> list[str]:

@@ -18,7 +18,7 @@ from tui_chat.ui.markdown.layout import Fragment, Row, wrap
 from tui_chat.ui.markdown.scan import Align
 from tui_chat.ui.markdown.theme import MarkdownTheme
 
-DECIDING: Final = 16
+DECIDING: Final = 40
 NARROWEST: Final = 3
 _GAP: Final = 3
 _HEAD_LINES: Final = 2  # header and delimiter row, in the source

@@ -57,7 +57,12 @@ class ChatScreen(Screen[None]):
         Binding("ctrl+home", "log_start", "Start of the log", id="chat.log_start", priority=True),
         Binding("ctrl+end", "log_end", "End of the log", id="chat.log_end", priority=True),
     ]
-    LOG_KEYS: ClassVar[dict[str, str]] = {"c": "copy_message", "r": "send_again", "x": "toggle_context"}
+    LOG_KEYS: ClassVar[dict[str, str]] = {
+        "c": "copy_message",
+        "r": "send_again",
+        "x": "toggle_context",
+        "t": "toggle_thinking",
+    }
 
     def __init__(self) -> None:
         super().__init__()
@@ -217,6 +222,10 @@ class ChatScreen(Screen[None]):
         if parsed is not None:
             self.run_command(*parsed)
             return
+        if commands.looks_like_one(text):
+            self.prompt.give_back(text)
+            self.notify("no such command; a space before it sends it as text", severity="warning", markup=False)
+            return
         if self._busy:
             self.queue.add(text)
             self.prompt.show_queue()
@@ -249,16 +258,19 @@ class ChatScreen(Screen[None]):
     @on(MessageLog.KeyTyped)
     def typed_in_log(self, message: MessageLog.KeyTyped) -> None:
         """A footer's letter acts on the message under the cursor; anything else is typed into the composer."""
-        if message.character.isdecimal() and (code := self.log_widget.code_under_cursor(int(message.character))):
+        key = message.character or ""
+        if key.isdecimal() and (code := self.log_widget.code_under_cursor(int(key))):
+            self.log_widget.stop_typing()
             self._copy(code)
             return
-        action = self.LOG_KEYS.get(message.character)
+        action = self.LOG_KEYS.get(key)
         turn = self._turn(self.log_widget.cursor_turn)
-        if action is not None and turn is not None:
+        if action is not None and turn is not None and not self.composer.has_focus:
+            self.log_widget.stop_typing()
             self.act(action, turn)
             return
         self.composer.focus()
-        self.composer.insert(message.character)
+        self.composer.post_message(events.Key(message.key, message.character))
 
     @on(MessageLog.LeftAtEnd)
     def left_log(self) -> None:
@@ -293,6 +305,8 @@ class ChatScreen(Screen[None]):
                 self._send_again(turn)
             case "toggle_context":
                 self._toggle_context(turn)
+            case "toggle_thinking":
+                self.log_widget.toggle_thinking(turn.id)
             case "copy_message":
                 self._copy(self.log_widget.cursor_source)
             case _:

@@ -116,6 +116,7 @@ class SystemPromptScreen(ModalScreen[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Leave it", id="system.close", priority=True),
         Binding("ctrl+s", "save", "Use it", id="system.save", priority=True),
+        Binding("ctrl+j", "new_line", "New line", id="system.new_line"),
     ]
 
     def __init__(self, text: str) -> None:
@@ -132,6 +133,10 @@ class SystemPromptScreen(ModalScreen[str | None]):
     def on_mount(self) -> None:
         """Write at once."""
         self.query_one(TextArea).focus()
+
+    def action_new_line(self) -> None:
+        """As in the composer; Enter makes one too."""
+        self.query_one(TextArea).insert("\n")
 
     def action_save(self) -> None:
         """Use the text."""
@@ -155,6 +160,7 @@ _LOG_KEYS = (
     ("Up k  Down j", "the message before, the message after"),
     ("c", "copy the message as markdown"),
     ("1 to 9", "copy that code block of the message"),
+    ("t", "show or hide what it thought"),
     ("r", "send a stopped or failed prompt again"),
     ("x", "take a stopped reply into the next request, or leave it out"),
     ("any other letter", "goes to the composer"),

@@ -35,6 +35,8 @@ class Transcript:
         for turn in session.conversation.turns:
             self._log.add_prompt(turn.id, turn.prompt.text)
             self._log.add_reply(turn.id, turn.text)
+            if thinking := turn.thinking:
+                self._log.think(turn.id, thinking)
             self.end(session, turn)
 
     def begin(self, turn: Turn) -> None:
@@ -43,9 +45,11 @@ class Transcript:
         self._log.add_reply(turn.id)
 
     def summarise_thinking(self, turn: Turn) -> None:
-        """Thinking is over: one line takes its place, if there was any."""
-        if summary := _thinking_summary(turn):
-            self._log.thought(turn.id, summary)
+        """Thinking is over: one line takes its place, if there was any; of a turn without text it is all that came."""
+        if turn.outcome is not None and turn.thinking and not turn.text.strip():
+            self._log.show_thinking(turn.id)
+        elif summary := _thinking_summary(turn):
+            self._log.thought(turn.id, f"{summary}   t shows it" if turn.thinking else summary)
 
     def end(self, session: ChatSession, turn: Turn, *, saved: bool = True) -> None:
         """A turn that has ended, or whose footer has to say something else now."""

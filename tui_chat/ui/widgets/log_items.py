@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 INDENT: Final = 3  # column where text starts
 MARGIN: Final = 2  # columns left free at the right
 THINKING_LINES: Final = 3  # of running thinking
+THINKING_PIECES: Final = 400  # deltas that surely hold so many lines
 _BLANK: Final = Strip([])
 
 
@@ -55,7 +56,9 @@ def _wrapped(text: str, style: Style, width: int, first: Sequence[Segment], rest
     """`text` wrapped, with `first` before its first line and `rest` before the others."""
     rows: list[Sequence[Segment]] = []
     for line in text.split("\n"):
-        rows += [segments(row.fragments) for row in wrap([(line, style)], width)] or [()]
+        indent = min(len(line) - len(line.lstrip(" ")), width // 2)
+        pad = [Segment(" " * indent)] if indent else []
+        rows += [[*pad, *segments(row.fragments)] for row in wrap([(line.strip(), style)], width - indent)] or [()]
     return [Strip([*(rest if place else first), *row]) for place, row in enumerate(rows)]
 
 
@@ -121,8 +124,10 @@ class ReplyItem:
         self._finished = False
         self._thinking: list[str] = []
         self._thought = ""
+        self._thinking_shown = False
         self._footer: Footer | None = None
         self._before: list[Strip] = []
+        self._before_changed = False
         self._after: list[Strip] = []
 
     # Values down ---------------------------------------------------------------------------------------------------
@@ -141,6 +146,11 @@ class ReplyItem:
     def thought(self, summary: str) -> None:
         """Thinking is over: one line takes its place."""
         self._thought = summary
+        self._layout_before()
+
+    def show_thinking(self, *, shown: bool | None = None) -> None:
+        """Show all the thinking, or hide it again (None: the other way round)."""
+        self._thinking_shown = not self._thinking_shown if shown is None else shown
         self._layout_before()
 
     def end(self, footer: Footer | None) -> None:
@@ -198,10 +208,12 @@ class ReplyItem:
             return 0
         before = len(self._before)
         first = self.document.update()
-        if self._thinking and not self._thought:
+        thinking = bool(self._thinking) and not self._thought and not self._finished
+        if thinking:
             self._layout_before()
+        changed, self._before_changed = self._before_changed, False
         self._layout_after()
-        return 0 if len(self._before) != before or (self._thinking and not self._thought) else before + first
+        return 0 if changed or thinking or len(self._before) != before else before + first
 
     def line(self, index: int) -> Strip:
         """The line at `index`."""
@@ -217,14 +229,18 @@ class ReplyItem:
         looks = self._looks
         if looks is None:
             return
+        self._before_changed = True
         self._before = []
         style, width = looks["thinking"], self.width - INDENT - MARGIN
-        if self._thought:
+        if self._thinking_shown and self._thinking:
+            self._thinking = ["".join(self._thinking)]
+            text = sanitise(self._thinking[0]).strip()
+            self._before = [*_wrapped(text, style, width, [_PAD], [_PAD]), _BLANK]
+        elif self._thought:
             self._before = [*_wrapped(sanitise_line(self._thought), style, width, [_PAD], [_PAD]), _BLANK]
         elif self._thinking:
             # Only the end is shown, so only the end is laid out: the cost does not grow with the thinking.
-            tail = "".join(self._thinking)[-width * (THINKING_LINES + 1) :]
-            self._thinking = [tail]
+            tail = "".join(self._thinking[-THINKING_PIECES:])[-width * (THINKING_LINES + 1) :]
             text = "\n".join(line for line in sanitise(tail).splitlines() if line.strip())
             self._before = [*_wrapped(text, style, width, [_PAD], [_PAD])[-THINKING_LINES:], _BLANK]
 

@@ -63,9 +63,10 @@ class MessageLog(MarkdownView, can_focus=True):
 
     @dataclass
     class KeyTyped(Message):
-        """A printable key that means nothing here: it belongs to the composer."""
+        """A key that means nothing here: it belongs to the composer."""
 
-        character: str
+        key: str
+        character: str | None
 
     @dataclass
     class LeftAtEnd(Message):
@@ -82,6 +83,7 @@ class MessageLog(MarkdownView, can_focus=True):
         self._frames = FrameGate(self, self._flush)
         self._cursor: int | None = None
         self._keys: dict[str, str] | None = None
+        self._typing = False  # keys go to the composer, which will have the focus in a moment
 
     # Values down ---------------------------------------------------------------------------------------------------
 
@@ -113,6 +115,20 @@ class MessageLog(MarkdownView, can_focus=True):
         """The thinking of a reply is over; `summary` stands for it."""
         self._replies[turn_id].thought(summary)
         self._touch(turn_id)
+
+    def show_thinking(self, turn_id: str) -> None:
+        """Show all the thinking of a reply."""
+        self._replies[turn_id].show_thinking(shown=True)
+        self._touch(turn_id)
+
+    def toggle_thinking(self, turn_id: str) -> None:
+        """Show or hide the thinking of a reply."""
+        self._replies[turn_id].show_thinking()
+        self._touch(turn_id)
+
+    def stop_typing(self) -> None:
+        """The key was for the log after all."""
+        self._typing = False
 
     def end(self, turn_id: str, footer: Footer | None) -> None:
         """Finish a reply, or change the footer of one that is finished."""
@@ -271,7 +287,9 @@ class MessageLog(MarkdownView, can_focus=True):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Follow at the end, stay anywhere else."""
         if not self._moving_ourselves:
-            if new_value < old_value:
+            if new_value >= self.max_scroll_y:
+                self._following = True  # also when the view grew, and the place was moved to the new end
+            elif new_value < old_value:
                 self._following = False
             elif new_value >= self.max_scroll_y - 1:
                 self._following = True
@@ -308,6 +326,7 @@ class MessageLog(MarkdownView, can_focus=True):
 
     def on_blur(self) -> None:
         """Without the focus nothing is pointed at."""
+        self._typing = False
         self._cursor = None
         self.refresh()
 
@@ -333,13 +352,15 @@ class MessageLog(MarkdownView, can_focus=True):
             return
         if self._keys is None:
             self._keys = own_actions(self)
-        match self._keys.get(event.key):
+        match None if self._typing else self._keys.get(event.key):
             case "move_cursor(-1)":
                 self.action_move_cursor(-1)
             case "move_cursor(1)":
                 self.action_move_cursor(1)
-            case None if event.is_printable and event.character is not None:
-                self.post_message(self.KeyTyped(event.character))
+            case None if self._typing or event.is_printable:
+                # What follows at once, Enter for example, belongs to the same text.
+                self._typing = True
+                self.post_message(self.KeyTyped(event.key, event.character))
             case _:
                 return
         event.stop()
@@ -357,7 +378,9 @@ class MessageLog(MarkdownView, can_focus=True):
         strip = strip.adjust_cell_length(width).apply_style(self.rich_style)
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(line)) is not None:
-            strip = _selected(strip, span, self.screen.get_component_rich_style("screen--selection"))
+            strip = _selected(
+                strip, span, Style(bgcolor=self.screen.get_component_rich_style("screen--selection").bgcolor)
+            )
         strip = strip.apply_offsets(0, line)
         if y == self.size.height - 1 and not self._following:
             return self._with_mark(strip, width)

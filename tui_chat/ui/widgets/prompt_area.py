@@ -70,7 +70,7 @@ class PromptArea(Vertical):
         word = "paused" if self.queue.paused else "queued"
         lines = [f"{word} {place}: {sanitise_line(text)}" for place, text in enumerate(self.queue.texts, 1)]
         if self.queue.paused and lines:
-            lines.append("Enter sends the first, Escape takes them back")
+            lines.append("Enter with nothing typed sends the first, Escape takes them back")
         return "\n".join(lines)
 
     def set_queue(self, texts: Iterable[str]) -> None:

@@ -75,9 +75,12 @@ class StatusBar(Widget):
             segments.append(Segment(" " * (room - cell_len(self._right))))
             segments.append(Segment(self._right, self._style("hint")))
             return Strip([*segments, Segment(" ")])
-        if used > width:  # one field alone is too long: cut it, never the bar
-            text = set_cell_size("".join(segment.text for segment in segments), max(1, width - 1)) + "…"
-            return Strip([Segment(text)]).crop(0, width)
+        hint = cell_len(self._right) + GAP + 1 if self._right else 0
+        if used + hint > width:  # the last field alone is too long: it is cut, the hint stays
+            free = max(1, width - hint - 1)
+            text = set_cell_size("".join(segment.text for segment in segments), free) + "…"
+            end = Segment(" " * (GAP - 1) + self._right + " ", self._style("hint")) if hint else Segment("")
+            return Strip([Segment(text, segments[-1].style), end]).adjust_cell_length(width)
         return Strip(segments).adjust_cell_length(width)
 
     def _style(self, tone: str) -> Style:
