@@ -17,6 +17,7 @@ import resvg_py
 from textual.pilot import Pilot
 
 from tui_chat.config import Flags, load
+from tui_chat.conversation import Turn
 from tui_chat.session import State
 from tui_chat.ui.app import TuiChatApp
 
@@ -60,11 +61,23 @@ async def say_some(app: TuiChatApp, pilot: Pilot[int], text: str, characters: in
     """Send `text` and wait until so many characters of the reply have come."""
     turns = _turns(app)
     await type_and_send(app, pilot, text)
-    await until(pilot, lambda: _turns(app) > turns and len(app.chat.session.turn.text) >= characters)  # type: ignore[union-attr]
+    await until(pilot, lambda: _turns(app) > turns and len(_turn(app).text) >= characters)
 
 
 def _turns(app: TuiChatApp) -> int:
     return len(app.chat.session.conversation.turns) if app.chat.session else 0
+
+
+def _turn(app: TuiChatApp) -> Turn:
+    session = app.chat.session
+    assert session is not None
+    assert session.turn is not None
+    return session.turn
+
+
+def _title(app: TuiChatApp) -> str:
+    session = app.chat.session
+    return (session.conversation.title if session else "") or "tui-chat"
 
 
 def _idle(app: TuiChatApp) -> bool:
@@ -194,7 +207,7 @@ async def take(shot: Shot) -> None:
             await shot.scene(app, pilot)
             app.chat.refresh_status()
             await pilot.pause(0.1)
-            svg = app.export_screenshot(title=app.chat.session.conversation.title or "tui-chat")  # type: ignore[union-attr]
+            svg = app.export_screenshot(title=_title(app))
     svg = re.sub(r"@font-face\s*\{[^}]*\}", "", svg)  # nothing is fetched to show a picture
     svg = svg.replace("Fira Code", "DejaVu Sans Mono")
     (FOLDER / f"{shot.name}.svg").write_text(svg, encoding="utf-8")

@@ -205,7 +205,7 @@ Event = (
 class WireFrame(NamedTuple):
     """One server-sent event as it came: `event` is None without an `event:` line; `comment` holds a comment line.
 
-    `offset` is the byte offset of its first byte in the body, `size` its length in bytes. `arrived_at` is monotonic.
+    `offset` is the byte offset of its first byte in the body, `size` its length in bytes without the blank line that ends it. `arrived_at` is monotonic.
     """
 
     arrived_at: float

@@ -10,6 +10,7 @@ import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from tui_chat import meter
 from tui_chat.config import Config
@@ -43,6 +44,7 @@ class Runtime:
         self._client: ApiClient | None = None
         self._catalog = ModelCatalog(None)
         self._demo: DemoServer | None = None
+        self._sessions: WeakSet[ChatSession] = WeakSet()
 
     @property
     def store(self) -> "Store":
@@ -87,7 +89,9 @@ class Runtime:
             await self._catalog.refresh(client)
 
     async def close(self) -> None:
-        """Close what is open; safe to call twice."""
+        """Stop and save what runs, then close what is open; safe to call twice."""
+        for session in list(self._sessions):
+            await session.close()
         client, store, demo = self._client, self._store, self._demo
         self._client = self._store = self._demo = None
         if client is not None:
@@ -99,7 +103,7 @@ class Runtime:
 
     async def new_session(self) -> ChatSession:
         """A session with an empty conversation."""
-        return ChatSession(self.config, self.client, self.store, None, self._max_output)
+        return self._session(None)
 
     async def resume(self, wanted: str | None = None, *, with_flags: bool = False) -> ChatSession:
         """A session with a stored conversation: the last one, or the one whose id begins with `wanted`.
@@ -125,7 +129,12 @@ class Runtime:
             conversation.system = self.config.system
         for turn in conversation.turns:
             self.ratios.learn(turn)
-        return ChatSession(self.config, self.client, self.store, conversation, self._max_output)
+        return self._session(conversation)
+
+    def _session(self, conversation: Conversation | None) -> ChatSession:
+        session = ChatSession(self.config, self.client, self.store, conversation, self._max_output)
+        self._sessions.add(session)
+        return session
 
     def figures(self, turn: Turn, now: float) -> Figures:
         """The figures of `turn`, with its cost where the price is known."""

@@ -25,13 +25,14 @@ class Chat:
     @property
     def log(self) -> str:
         """The log's lines in view."""
-        return self.app.chat.log_widget.visible_text()
+        log = self.app.chat.log_widget
+        return "\n".join(log.text_at(log.scroll_offset.y + y) for y in range(log.size.height))
 
     @property
     def status(self) -> str:
         """The status bar's text."""
         self.app.chat.refresh_status()
-        return self.app.chat.query_one("#status").text  # type: ignore[attr-defined,no-any-return]
+        return self.app.chat.status_bar.text
 
     @property
     def below(self) -> str:

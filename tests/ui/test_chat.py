@@ -30,7 +30,7 @@ async def test_the_running_reply_goes_through_one_live_document(open_chat: OpenC
         session = chat.app.chat.session
         assert session is not None
         assert session.turn is not None
-        assert isinstance(chat.app.chat.log_widget.document_of(session.turn.id), LiveDocument)
+        assert isinstance(chat.app.chat.log_widget.reply(session.turn.id).document, LiveDocument)
 
 
 async def test_the_second_turn_is_remembered(open_chat: OpenChat, server: DemoServer) -> None:

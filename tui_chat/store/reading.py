@@ -103,6 +103,9 @@ def interrupted(connection: sqlite3.Connection, row: sqlite3.Row) -> Turn:
     prompt = connection.execute("SELECT * FROM messages WHERE id = ?", (row["prompt_id"],)).fetchone()
     turn, at = _from_journal(connection, row, values.message_from(prompt))
     request = turn.request
+    turn.in_context = turn.in_context and bool(
+        turn.text.strip()
+    )  # an unanswered prompt would be answered with the next
     apply(
         turn,
         TurnEnded(

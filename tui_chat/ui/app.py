@@ -108,11 +108,10 @@ class TuiChatApp(App[int]):
             self.notify(sanitise_line(notice), severity="warning", timeout=15, markup=False)
         if self._prompt:
             chat.submitted(chat.composer.Submitted(self._prompt))
-        # What start-up made stays for ever: later collections need not look at it.
-        gc.collect()
-        gc.freeze()
         await self.runtime.refresh_catalog()
         chat.refresh_status()
+        # What start-up made stays for ever, the SDK's 160,000 objects above all: a collection that looks at them takes 100 ms.
+        gc.freeze()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A bug in a worker is logged and said; it must not end as a spinner that nobody stops."""

@@ -66,6 +66,9 @@ class ChatScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.log_widget = MessageLog(id="log")
+        self.prompt = PromptArea(id="prompt")
+        self.status_bar = StatusBar(id="status")
         self.session: ChatSession | None = None
         self._rolling = RollingRate()
         self._unsaved: str | None = None  # a prompt that could not be stored; sent again it goes out unsaved
@@ -76,9 +79,9 @@ class ChatScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The three parts."""
-        yield MessageLog(id="log")
-        yield PromptArea(id="prompt")
-        yield StatusBar(id="status")
+        yield self.log_widget
+        yield self.prompt
+        yield self.status_bar
 
     def on_mount(self) -> None:
         """Start in the composer."""
@@ -93,19 +96,9 @@ class ChatScreen(Screen[None]):
         return cast("TuiChatApp", self.app)
 
     @property
-    def log_widget(self) -> MessageLog:
-        """The message log."""
-        return self.query_one("#log", MessageLog)
-
-    @property
     def composer(self) -> Composer:
         """The composer."""
-        return self.query_one(Composer)
-
-    @property
-    def prompt(self) -> PromptArea:
-        """The composer with what stands under it."""
-        return self.query_one(PromptArea)
+        return self.prompt.composer
 
     @property
     def queue(self) -> PromptQueue:
@@ -137,7 +130,7 @@ class ChatScreen(Screen[None]):
             self.refresh_status()
             return
         self.session.conversation.draft, self.session.conversation.queued = "", self.queue.texts
-        self.log_widget.follow()
+        self.log_widget.action_follow()
         unsaved = self._unsaved == text
         self._unsaved = None
         self.run_turn(self.session.send(text, unsaved=unsaved), text)
@@ -171,16 +164,16 @@ class ChatScreen(Screen[None]):
         turn = session.turn
         match event:
             case TextDelta(at=at, text=text):
-                log.write(turn.id, text)
+                log.reply(turn.id).write(text)
                 self._count(at, text)
             case ThinkingDelta(at=at, thinking=text):
-                log.think(turn.id, text)
+                log.reply(turn.id).think(text)
                 self._count(at, text)
             case BlockStarted(block=block):
                 if block.get("type") == "text":
                     self.transcript.summarise_thinking(turn)
                     if isinstance(begun := block.get("text"), str) and begun:
-                        log.write(turn.id, begun)
+                        log.reply(turn.id).write(begun)
             case TurnStarted():
                 self.transcript.begin(turn)
                 self._set_title()
@@ -306,7 +299,7 @@ class ChatScreen(Screen[None]):
             case "toggle_context":
                 self._toggle_context(turn)
             case "toggle_thinking":
-                self.log_widget.toggle_thinking(turn.id)
+                self.log_widget.reply(turn.id).show_thinking()
             case "copy_message":
                 self._copy(self.log_widget.cursor_source)
             case _:
@@ -318,7 +311,7 @@ class ChatScreen(Screen[None]):
         turn.in_context = False
         self.transcript.end(self.session, turn)
         self.composer.focus()
-        self.log_widget.follow()
+        self.log_widget.action_follow()
         self.run_turn(self.session.resend(turn), turn.prompt.text)
 
     @work(group="mark", exit_on_error=False)
@@ -339,6 +332,10 @@ class ChatScreen(Screen[None]):
 
     def run_command(self, command: commands.Command, argument: str) -> None:
         """Run a command of the table with its argument."""
+        if command.action in ("send_again", "toggle_context"):
+            for turn in self.session.conversation.turns[-1:] if self.session else ():
+                self.act(command.action, turn)
+            return
         handler = getattr(self, f"action_{command.action}", None) or getattr(self.chat_app, f"action_{command.action}")
         result = handler(argument) if command.argument else handler()
         if result is not None and hasattr(result, "__await__"):
@@ -382,18 +379,6 @@ class ChatScreen(Screen[None]):
         self._quit_asked = now
         self.notify("Ctrl+C again quits; Ctrl+Q quits at once", timeout=QUIT_WINDOW, markup=False)
 
-    def action_send_again(self) -> None:
-        """Send the last prompt again, if its turn was stopped or failed."""
-        turns = self.session.conversation.turns if self.session else []
-        if turns:
-            self._send_again(turns[-1])
-
-    def action_toggle_context(self) -> None:
-        """Take the last stopped reply into later requests, or leave it out."""
-        turns = self.session.conversation.turns if self.session else []
-        if turns:
-            self._toggle_context(turns[-1])
-
     def action_copy_reply(self) -> None:
         """Copy the last reply as markdown."""
         turns = self.session.conversation.turns if self.session else []
@@ -409,7 +394,7 @@ class ChatScreen(Screen[None]):
 
     def action_log_end(self) -> None:
         """Show the end, and follow it."""
-        self.log_widget.follow()
+        self.log_widget.action_follow()
 
     def start_over(self) -> None:
         """Empty the screen for another conversation."""
@@ -442,7 +427,7 @@ class ChatScreen(Screen[None]):
             status = starting(runtime, waiting=self._waiting_prompt is not None)
         else:
             status = status_of(self.session, runtime, self._rolling, time.monotonic())
-        self.query_one(StatusBar).show(*wording.status_fields(status))
+        self.status_bar.show(*wording.status_fields(status))
 
     def on_screen_resume(self) -> None:
         """Back from a dialog: type on."""

@@ -36,7 +36,7 @@ class Transcript:
             self._log.add_prompt(turn.id, turn.prompt.text)
             self._log.add_reply(turn.id, turn.text)
             if thinking := turn.thinking:
-                self._log.think(turn.id, thinking)
+                self._log.reply(turn.id).think(thinking)
             self.end(session, turn)
 
     def begin(self, turn: Turn) -> None:
@@ -47,9 +47,9 @@ class Transcript:
     def summarise_thinking(self, turn: Turn) -> None:
         """Thinking is over: one line takes its place, if there was any; of a turn without text it is all that came."""
         if turn.outcome is not None and turn.thinking and not turn.text.strip():
-            self._log.show_thinking(turn.id)
+            self._log.reply(turn.id).show_thinking(shown=True)
         elif summary := _thinking_summary(turn):
-            self._log.thought(turn.id, f"{summary}   t shows it" if turn.thinking else summary)
+            self._log.reply(turn.id).thought(f"{summary}   t shows it" if turn.thinking else summary)
 
     def end(self, session: ChatSession, turn: Turn, *, saved: bool = True) -> None:
         """A turn that has ended, or whose footer has to say something else now."""
@@ -58,7 +58,9 @@ class Transcript:
         self.summarise_thinking(turn)
         figures = self._runtime.figures(turn, time.monotonic())
         goes_out = session.goes_out(turn)
-        self._log.end(turn.id, wording.footer(turn, figures, goes_out=goes_out, saved=turn.id not in self._unsaved))
+        self._log.reply(turn.id).end(
+            wording.footer(turn, figures, goes_out=goes_out, saved=turn.id not in self._unsaved)
+        )
 
 
 def _thinking_summary(turn: Turn) -> str:

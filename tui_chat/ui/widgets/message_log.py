@@ -26,8 +26,8 @@ from tui_chat.ui.widgets.frames import FrameGate
 from tui_chat.ui.widgets.keys import own_actions, passed_on
 from tui_chat.ui.widgets.log_items import LogItem, NoticeItem, PromptItem, ReplyItem, plain
 from tui_chat.ui.widgets.log_layout import LogLayout
+from tui_chat.ui.widgets.log_paint import selected, with_mark
 from tui_chat.ui.widgets.markdown_view import Looks, MarkdownView
-from tui_chat.ui.wording import Footer
 
 _CURSOR_MARK: Final = "▎"
 
@@ -39,7 +39,7 @@ class MessageLog(MarkdownView, can_focus=True):
         Binding("up,k", "move_cursor(-1)", "Previous message", id="log.previous"),
         Binding("down,j", "move_cursor(1)", "Next message", id="log.next"),
         Binding("home", "to_start", "Start", id="log.start"),
-        Binding("end", "to_end", "End", id="log.end"),
+        Binding("end", "follow", "End", id="log.end"),
     ]
 
     @dataclass
@@ -101,40 +101,15 @@ class MessageLog(MarkdownView, can_focus=True):
         """Append a quiet line of the program's own."""
         self._append(NoticeItem(text, style))
 
-    def write(self, turn_id: str, delta: str) -> None:
-        """Append to the text of a running reply; painted at the next frame."""
-        self._replies[turn_id].write(delta)
-        self._touch(turn_id)
-
-    def think(self, turn_id: str, delta: str) -> None:
-        """Append to the thinking of a running reply."""
-        self._replies[turn_id].think(delta)
-        self._touch(turn_id)
-
-    def thought(self, turn_id: str, summary: str) -> None:
-        """The thinking of a reply is over; `summary` stands for it."""
-        self._replies[turn_id].thought(summary)
-        self._touch(turn_id)
-
-    def show_thinking(self, turn_id: str) -> None:
-        """Show all the thinking of a reply."""
-        self._replies[turn_id].show_thinking(shown=True)
-        self._touch(turn_id)
-
-    def toggle_thinking(self, turn_id: str) -> None:
-        """Show or hide the thinking of a reply."""
-        self._replies[turn_id].show_thinking()
-        self._touch(turn_id)
+    def reply(self, turn_id: str) -> ReplyItem:
+        """A reply that is about to change: what is done to it is painted with the next frame."""
+        self._dirty.add(turn_id)
+        self._frames.request()
+        return self._replies[turn_id]
 
     def stop_typing(self) -> None:
         """The key was for the log after all."""
         self._typing = False
-
-    def end(self, turn_id: str, footer: Footer | None) -> None:
-        """Finish a reply, or change the footer of one that is finished."""
-        self._replies[turn_id].end(footer)
-        self._dirty.add(turn_id)
-        self._frames.flush()
 
     def clear(self) -> None:
         """Empty the log."""
@@ -144,10 +119,6 @@ class MessageLog(MarkdownView, can_focus=True):
         self._cursor, self._following = None, True
         self._resized()
         self.refresh()
-
-    def source(self, turn_id: str) -> str:
-        """The text of a reply, verbatim."""
-        return self._replies[turn_id].source
 
     @property
     def following(self) -> bool:
@@ -175,20 +146,12 @@ class MessageLog(MarkdownView, can_focus=True):
         item = self._pointed_at
         return item.code(number) if isinstance(item, ReplyItem) else None
 
-    def document_of(self, turn_id: str) -> object:
-        """The live document that a reply is drawn from, or None before it was laid out."""
-        return self._replies[turn_id].document
-
     # Growing -------------------------------------------------------------------------------------------------------
 
     def _append(self, item: LogItem) -> None:
         self._items.append(item)
         self._resized()
         self.refresh()
-
-    def _touch(self, turn_id: str) -> None:
-        self._dirty.add(turn_id)
-        self._frames.request()
 
     def _flush(self) -> None:
         turn_ids, self._dirty = self._dirty, set()
@@ -296,16 +259,12 @@ class MessageLog(MarkdownView, can_focus=True):
             self._fill_view()
         super().watch_scroll_y(old_value, new_value)
 
-    def follow(self) -> None:
+    def action_follow(self) -> None:
         """Go to the end and stay there."""
         self._following = True
         self._items.fill_end(self.size.height)
         self._resized()
         self.refresh()
-
-    def action_to_end(self) -> None:
-        """Go to the end."""
-        self.follow()
 
     def action_to_start(self) -> None:
         """Go to the first message."""
@@ -378,12 +337,13 @@ class MessageLog(MarkdownView, can_focus=True):
         strip = strip.adjust_cell_length(width).apply_style(self.rich_style)
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(line)) is not None:
-            strip = _selected(
+            strip = selected(
                 strip, span, Style(bgcolor=self.screen.get_component_rich_style("screen--selection").bgcolor)
             )
         strip = strip.apply_offsets(0, line)
         if y == self.size.height - 1 and not self._following:
-            return self._with_mark(strip, width)
+            below = self._items.total - self.scroll_offset.y - self.size.height
+            return with_mark(strip, below, self.rich_style + self._looks["below"]) if self._looks else strip
         return strip
 
     def _strip(self, line: int) -> Strip | None:
@@ -394,18 +354,6 @@ class MessageLog(MarkdownView, can_focus=True):
             return Strip([Segment(_CURSOR_MARK, self._looks["cursor"]), *strip.crop(1)])
         return strip
 
-    def _with_mark(self, strip: Strip, width: int) -> Strip:
-        below = self._items.total - self.scroll_offset.y - self.size.height
-        if below <= 0 or self._looks is None:
-            return strip
-        style = self.rich_style + self._looks["below"] + Style(meta={"action": "to_end", "turn_id": ""})
-        text = f" ↓ {below} more  Ctrl+End "
-        if len(text) > width:
-            text = f" ↓ {below} "
-        if len(text) > width:
-            return strip
-        return Strip([*strip.crop(0, width - len(text)), Segment(text, style)])
-
     # Mouse and selection -------------------------------------------------------------------------------------------
 
     def on_click(self, event: events.Click) -> None:
@@ -414,7 +362,7 @@ class MessageLog(MarkdownView, can_focus=True):
         if "href" in meta:
             self.post_message(self.LinkClicked(str(meta["href"])))
         elif meta.get("action") == "to_end":
-            self.follow()
+            self.action_follow()
         elif "action" in meta:
             self.post_message(self.ActionChosen(str(meta["action"]), str(meta["turn_id"])))
         elif (code := self._code_at(event.y + self.scroll_offset.y)) is not None:
@@ -448,18 +396,3 @@ class MessageLog(MarkdownView, can_focus=True):
         """The text of a line of the log, '' where nothing is laid out."""
         strip = self._strip(line)
         return plain([strip]) if strip is not None else ""
-
-    def visible_text(self) -> str:
-        """The lines in view as text: what a person sees."""
-        top = self.scroll_offset.y
-        return "\n".join(self.text_at(top + y) for y in range(self.size.height))
-
-
-def _selected(strip: Strip, span: tuple[int, int], style: Style) -> Strip:
-    start, end = span
-    width = strip.cell_length
-    end = width if end == -1 else min(end, width)
-    if start >= end:
-        return strip
-    middle = Strip(Segment.apply_style(strip.crop(start, end), post_style=style), end - start)
-    return Strip.join([strip.crop(0, start), middle, strip.crop(end, width)])

@@ -28,6 +28,7 @@ class PromptArea(Vertical):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.composer = Composer(id="composer")
         self.queue = PromptQueue()
         self._closed_for = ""  # the text whose completions were closed
 
@@ -35,17 +36,12 @@ class PromptArea(Vertical):
         """The row of the composer, and the lines below it."""
         with Horizontal(id="row"):
             yield Static("›", id="mark", markup=False)
-            yield Composer(id="composer")
+            yield self.composer
         yield Static("", id="below", markup=False)
 
     def on_mount(self) -> None:
         """Nothing below at first."""
         self.query_one("#below").display = False
-
-    @property
-    def composer(self) -> Composer:
-        """The composer."""
-        return self.query_one(Composer)
 
     @property
     def completing(self) -> bool:
