@@ -188,3 +188,19 @@ def test_resizing_while_it_streams(program: OpenProgram) -> None:
         for columns in (60, 120, 41, 90):
             terminal.resize(columns, 24)
         terminal.wait_for("end_turn", timeout=9)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("prompt", ["markdown", "long 400", "thinking"])
+def test_what_was_painted_bit_by_bit_is_what_a_full_repaint_shows(program: OpenProgram, prompt: str) -> None:
+    """Rows painted past the compositor, row differences and scrolls leave the terminal as one full repaint would."""
+    with program(size=(90, 24)) as terminal:
+        terminal.wait_for("ready")
+        say(terminal, prompt, "end_turn")
+        terminal.wait_for("ready")
+        terminal.send("a draft")
+        terminal.wait_for("› a draft")
+        painted = terminal.rows()
+        terminal.resize(91, 24)  # everything is forgotten and painted again
+        terminal.resize(90, 24)
+        terminal.wait_for(lambda: terminal.rows() == painted)

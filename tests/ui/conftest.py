@@ -77,7 +77,7 @@ class Chat:
         """One whole turn."""
         before = self.turn_count
         await self.send(text)
-        await self.until(lambda: self.turn_count > before and self.idle)
+        await self.until(lambda: self.turn_count > before and self.idle and not self.app.chat.log_widget._dirty)
         await self.pilot.pause()
 
 

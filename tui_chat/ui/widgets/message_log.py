@@ -22,6 +22,7 @@ from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
 
+from tui_chat.ui.widgets.direct import paint_rows
 from tui_chat.ui.widgets.frames import FrameGate
 from tui_chat.ui.widgets.keys import own_actions, passed_on
 from tui_chat.ui.widgets.log_items import LogItem, NoticeItem, PromptItem, ReplyItem, plain
@@ -163,6 +164,15 @@ class MessageLog(MarkdownView, can_focus=True):
             first = self._items.start(place) + reply.update()
             if self._items.settle(place):
                 self._resized()
+                self._refresh_from(first)
+            else:
+                self._repaint(first, self._items.start(place) + reply.height)
+
+    def _repaint(self, first: int, stop: int) -> None:
+        """Paint the lines from `first` up to `stop`, those of them in view; the number of lines is what it was."""
+        top = max(0, first - self.scroll_offset.y)
+        bottom = min(self.size.height, stop - self.scroll_offset.y)
+        if top < bottom and not paint_rows(self, top, bottom - top, self.scrollable_content_region.width):
             self._refresh_from(first)
 
     def _refresh_from(self, line: int) -> None:
