@@ -117,7 +117,7 @@ class Runtime:
         found: list[ConversationSummary] = await (self.store.find(wanted) if wanted else self.store.recent(1))
         if not found:
             what = f"no conversation's id begins with {wanted!r}" if wanted else "there is no conversation yet"
-            raise UsageError(what, "the list is in the program, under /resume")
+            raise UsageError(what, "the list is under /resume, full screen" if wanted else "start one with a prompt")
         if wanted and len(found) > 1 and found[0].id != wanted:
             raise UsageError(f"{len(found)} conversations begin with {wanted!r}", "give more of the id")
         conversation: Conversation | None = await self.store.load(found[0].id)

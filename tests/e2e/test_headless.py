@@ -321,7 +321,7 @@ def test_no_store_stores_nothing(server: DemoServer, tmp_path: Path) -> None:
     again = chat(server, "empty", "-c")
     assert (again.code, again.complaints) == (
         2,
-        ["tui-chat: there is no conversation yet: start one, or see /resume for the list"],
+        ["tui-chat: there is no conversation yet: start one with a prompt"],
     )
 
 

@@ -14,7 +14,7 @@ from tui_chat.ui.markdown.code import LONGEST_PIECE, Highlighter
 from tui_chat.ui.markdown.inline import InlineRenderer
 from tui_chat.ui.markdown.layout import JOINERS, wrap
 from tui_chat.ui.markdown.segments import LONGEST, SHORTEST, Segmenter, completed
-from tui_chat.ui.markdown.table import widths
+from tui_chat.ui.markdown.table import DECIDING, widths
 
 THEME = MarkdownTheme.default()
 PLAIN = Style()
@@ -150,7 +150,7 @@ def test_a_table_never_breaks_its_rows(width: int) -> None:
 
 def test_rows_after_the_deciding_ones_do_not_move_the_table() -> None:
     document = LiveDocument(60, THEME)
-    document.write("| a | b |\n|---|---|\n" + "| x | y |\n" * 16)
+    document.write("| a | b |\n|---|---|\n" + "| x | y |\n" * DECIDING)
     document.update()
     before = list(document.lines)
     document.write("| a much longer cell than all before | y |\n")
