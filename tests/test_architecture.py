@@ -12,7 +12,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[1]
 MODULES: Final = sorted((ROOT / "tui_chat").rglob("*.py"))
 SOURCES: Final = [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))]
-LONGEST: Final = 450  # lines; about 400 is the aim, and what is beyond it has to be split
+LONGEST: Final = 400  # lines; a longer file is to be split
 HEAVY: Final = ("anthropic", "httpx", "httpx2", "pydantic", "pydantic_core")  # about a second together
 
 

@@ -105,7 +105,7 @@ def figures(turn: Turn, now: float, ratios: Ratios, prices: PriceList) -> Figure
 
 def _cost(turn: Turn, ratios: Ratios, prices: PriceList) -> float | None:
     """US dollars over all requests of the turn; only Anthropic's own host has a price."""
-    if turn.server != ANTHROPIC_HOST:
+    if turn.server != ANTHROPIC_HOST or not any(request.usage.fields for request in turn.requests):
         return None
     day = datetime.fromtimestamp(turn.started_at, UTC).date()
     total = 0.0

@@ -158,9 +158,11 @@ class ChatSession:
     async def resend(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """Send the prompt of a turn that failed or was stopped once more; the old turn goes out of context."""
         self._check_idle()
-        await self.set_in_context(turn, in_context=False)
+        turn.in_context = False
         async with contextlib.aclosing(self.send(turn.prompt.text)) as events:
             async for event in events:
+                if isinstance(event, TurnStarted):
+                    await self.set_in_context(turn, in_context=False)
                 yield event
 
     def cancel(self) -> bool:
@@ -203,8 +205,8 @@ class ChatSession:
 
     async def _begin(self, text: str, *, unsaved: bool) -> tuple[Turn, TurnStarted]:
         conversation = self.conversation
-        if not conversation.title:
-            conversation.title = title_of(text)
+        titled = bool(conversation.title)
+        conversation.title = conversation.title or title_of(text)
         started = self._turn_started(text)
         turn = turns.begin(started)
         saving = asyncio.create_task(self._store.begin_turn(conversation, turn))
@@ -215,11 +217,13 @@ class ChatSession:
             task = asyncio.create_task(self._abandon(turn, saving))
             self._abandoned.add(task)
             task.add_done_callback(self._abandoned.discard)
+            conversation.title = conversation.title if titled else ""
             if self._state is not State.STOPPING:
                 raise
             raise NotSavedError("stopped before the prompt was saved; nothing was sent") from None
         except StoreError as error:
             if not unsaved:
+                conversation.title = conversation.title if titled else ""
                 raise NotSavedError(f"not saved: {error}", "Enter sends it without saving") from error
         self.turn = turn
         conversation.turns.append(turn)

@@ -1,5 +1,7 @@
 """Chatting: what the log, the status bar and the footers say, turn by turn."""
 
+from textual import events
+
 from tests.ui.conftest import OpenChat
 from tui_chat.conversation import Outcome
 from tui_chat.demo import DemoServer
@@ -19,7 +21,7 @@ async def test_a_turn_is_shown_with_its_figures(open_chat: OpenChat) -> None:
         usage = session.turn.usage
         assert f"{usage.input_tokens} in · {usage.output_tokens} out" in chat.log
         assert "end_turn" in chat.log
-        assert "TTFT 0.0" in chat.log
+        assert "TTFT 0." in chat.log
         assert f"{usage.output_tokens} out" in chat.status
         assert "ready" in chat.status
 
@@ -203,3 +205,52 @@ async def test_an_unknown_command_is_not_sent(open_chat: OpenChat) -> None:
         assert chat.draft == "/nope"
         assert chat.turn_count == 0
         await chat.send("")
+
+
+async def test_two_prompts_at_once_are_both_sent(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        chat.app.chat.composer.insert("alpha")
+        for key in ("enter", *"beta", "enter"):
+            chat.app.post_message(events.Key(key, key if len(key) == 1 else "\r"))
+        await chat.until(lambda: chat.turn_count == 2 and chat.idle)
+        session = chat.app.chat.session
+        assert session is not None
+        assert [turn.prompt.text for turn in session.conversation.turns] == ["alpha", "beta"]
+
+
+async def test_an_odd_link_is_not_opened_and_harms_nothing(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        chat.app.open_url("HTTP://[::zz]/")
+        await chat.pilot.pause()
+        assert chat.app.is_running
+
+
+async def test_a_lone_surrogate_can_be_copied(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        chat.app.chat.copy("half \ud83d a pair")
+        assert chat.app.clipboard.startswith("half ")
+
+
+async def test_a_conversation_that_is_left_sends_nothing_more(open_chat: OpenChat, server: DemoServer) -> None:
+    async with open_chat() as chat:
+        await chat.send("silence")
+        await chat.until(lambda: "streaming" in chat.status)
+        await chat.send("queued")
+        await chat.press(*"draft")
+        await chat.press("ctrl+n")
+        await chat.until(lambda: chat.turn_count == 0 and chat.idle)
+        assert (chat.draft, chat.below) == ("", "")
+        assert all("queued" not in str(request.body) for request in server.requests)
+    async with open_chat(continue_last=True) as chat:
+        assert (chat.draft, chat.below.splitlines()[0]) == ("draft", "paused 1: queued")
+
+
+async def test_a_long_conversation_is_laid_out_where_it_is_seen(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        for _ in range(3):
+            await chat.say("list")
+    async with open_chat(size=(80, 20), continue_last=True) as chat:
+        await chat.pilot.pause()
+        items = chat.app.chat.log_widget._items.items
+        assert items[-1].width
+        assert not items[0].width

@@ -126,3 +126,21 @@ async def test_a_burst_typed_into_the_log_arrives_whole(open_chat: OpenChat) -> 
         session = chat.app.chat.session
         assert session is not None
         assert session.conversation.turns[1].prompt.text == "hi"
+
+
+async def test_a_turn_that_ends_does_not_take_the_draft_under_the_history(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("first prompt")
+        await chat.send("flaky")
+        await chat.press(*"draft", "up")
+        assert chat.draft == "flaky"  # a prompt is in the history as soon as it is sent
+        await chat.until(lambda: chat.turn_count == 2 and chat.idle)
+        await chat.press("down")
+        assert chat.draft == "draft"
+
+
+async def test_what_comes_back_into_the_composer_is_sanitised(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        chat.app.remember_prompt("old \x1b]52;c;x\x07 prompt")
+        await chat.press("up")
+        assert chat.draft == "old ␛]52;c;x␇ prompt"

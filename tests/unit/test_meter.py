@@ -99,7 +99,7 @@ def test_before_anything_came_nothing_is_known() -> None:
     assert figures_of(now=99.5) == Figures(MODEL, duration=0.5)
     figures = figures_of(SENT, now=100.5)
     assert (figures.ttft, figures.headers_after, figures.input_tokens, figures.context_tokens) == (None,) * 4
-    assert (figures.output_tokens, figures.output_estimated, figures.cost) == (0, False, 0.0)
+    assert (figures.output_tokens, figures.output_estimated, figures.cost) == (0, False, None)
 
 
 @pytest.mark.parametrize(

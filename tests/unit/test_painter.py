@@ -143,3 +143,11 @@ def test_another_size_forgets() -> None:
     first = painter.wrap(full(rows), (WIDTH, HEIGHT)).render_segments(CONSOLE)
     assert painter.wrap(full(rows), (WIDTH, HEIGHT)).render_segments(CONSOLE) == ""
     assert painter.wrap(full(rows), (WIDTH, HEIGHT + 1)).render_segments(CONSOLE) == first
+
+
+def test_a_row_with_an_uncertain_width_is_written_whole() -> None:
+    painter, terminal = Painter(), pyte.Screen(WIDTH, HEIGHT)
+    rows = [strip_of([("👍🏽 some", 0)], WIDTH) for _ in range(HEIGHT)]
+    painted(painter, terminal, full(rows))
+    rows[2] = strip_of([("👍🏽 some more", 0)], WIDTH)
+    assert "👍🏽 some more" in painted(painter, terminal, full(rows))

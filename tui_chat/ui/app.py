@@ -45,6 +45,7 @@ class TuiChatApp(App[int]):
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True),
+        Binding("ctrl+l", "redraw", "Redraw", id="app.redraw", priority=True),
     ]
 
     def __init__(
@@ -79,7 +80,7 @@ class TuiChatApp(App[int]):
             if theme in self.available_themes:
                 self.theme = str(theme)
                 break
-        self.theme_changed_signal.subscribe(self, self._remember_theme)
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         if self.config.keys:
             self.set_keymap(dict(self.config.keys))
         self.call_after_refresh(self._open)
@@ -114,7 +115,7 @@ class TuiChatApp(App[int]):
         gc.freeze()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A bug in a worker is logged and said; it must not end as a spinner that nobody stops."""
+        """A bug in a worker is logged and said; it must not end as a spinner that nobody stops. The chat screen calls it too."""
         error = event.worker.error
         if event.state is WorkerState.ERROR and error is not None:
             _log.critical("a worker crashed\n%s", "".join(traceback.format_exception(error)))
@@ -129,8 +130,7 @@ class TuiChatApp(App[int]):
     def remember_prompt(self, text: str) -> None:
         """Add a prompt to the history that Up walks through."""
         if not self._prompts or self._prompts[-1] != text:
-            self._prompts.append(text)
-        self.chat.composer.set_history(self._prompts)
+            self._prompts.append(text)  # the composer walks through this very list
 
     def set_terminal_title(self, text: str) -> None:
         """Show `text` as the terminal's title, where the driver can."""
@@ -138,9 +138,15 @@ class TuiChatApp(App[int]):
         if set_title is not None:
             set_title(text)
 
-    def _remember_theme(self, theme: Any) -> None:
+    def _choose_theme(self, name: str) -> None:
+        self.theme = name
         if self._state_dir is not None:
-            write_state(self._state_dir, theme=theme.name)
+            write_state(self._state_dir, theme=name)
+
+    def action_redraw(self) -> None:
+        """Paint everything again: something else may have written on the terminal."""
+        self._painter.forget()
+        self.screen.refresh(layout=True)
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         if isinstance(renderable, LayoutUpdate | ChopsUpdate):
@@ -172,8 +178,7 @@ class TuiChatApp(App[int]):
         chat = self.chat
         if chat.session is None:
             return
-        await chat.save_draft()
-        await chat.session.close()
+        await chat.leave()
         try:
             session = await (self.runtime.resume(conversation_id) if conversation_id else self.runtime.new_session())
         except TuiChatError as error:
@@ -244,7 +249,7 @@ class TuiChatApp(App[int]):
     def action_theme(self, argument: str = "") -> None:
         """Choose the colours; the choice is remembered."""
         if argument in self.available_themes:
-            self.theme = argument
+            self._choose_theme(argument)
         elif argument:
             self.notify(f"there is no theme {sanitise_line(argument)!r}", severity="warning", markup=False)
         else:
@@ -259,7 +264,8 @@ class TuiChatApp(App[int]):
                 self.theme = name
 
             self.push_screen(
-                PickScreen("Theme", entries, current=before, on_highlight=preview), lambda name: preview(name or before)
+                PickScreen("Theme", entries, current=before, on_highlight=preview),
+                lambda name: self._choose_theme(name) if name else preview(before),
             )
 
     async def action_resume(self, argument: str = "") -> None:
@@ -297,7 +303,11 @@ class TuiChatApp(App[int]):
 
     def open_url(self, url: str, *, new_tab: bool = True) -> None:
         """Open a link of the web or mail, and nothing else: replies are not to be trusted with other schemes."""
-        if urlsplit(url).scheme.lower() in SCHEMES:
+        try:
+            allowed = urlsplit(url).scheme.lower() in SCHEMES
+        except ValueError:  # a bracket left open
+            allowed = False
+        if allowed:
             super().open_url(url, new_tab=new_tab)
         else:
             self.notify(f"not opened: {sanitise_line(url)[:200]}", severity="warning", markup=False)
@@ -309,10 +319,7 @@ class TuiChatApp(App[int]):
         if self._quitting:
             return
         self._quitting = True
-        chat = self.chat
-        if chat.session is not None:
-            await chat.session.close()
-        await chat.save_draft()
+        await self.chat.leave()
         signal_number = getattr(self._driver, "ended_by", None)
         self.exit(128 + int(signal_number) if signal_number else 0)
 

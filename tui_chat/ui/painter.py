@@ -8,6 +8,7 @@ terminals have known since the VT102).
 It must not know widgets. It relies on two shapes of Textual 8.2, `LayoutUpdate` and `ChopsUpdate`.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -19,6 +20,12 @@ from textual.strip import Strip
 
 _FARTHEST: Final = 12  # lines that a scroll is looked for; a page is cheaper to paint
 _WORTH_IT: Final = 4  # rows that have to change before a scroll is looked for
+
+# Characters on whose width all terminals agree. In a row with others the columns behind them are not certain, so it is written whole.
+_CERTAIN: Final = re.compile(
+    "[ -~\u00a0-\u00ac\u00ae-\u024f\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u203b\u2190-\u21ff\u2400-\u2426\u2500-\u259f"
+    "\u25cf\u3001-\u303d\u3041-\u3096\u30a0-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff60]*"
+)
 
 Row = dict[int, Strip]  # the strips of one row by the column where they begin
 
@@ -82,8 +89,9 @@ class Painter:
             return None
         top, bottom = min(best), max(best) + lines
         region = range(top, bottom + 1)
-        if any(y not in self._shown for y in region):
-            return None
+        width = self._size[0]
+        if any(sum(strip.cell_length for strip in self._shown.get(y, {}).values()) < width for y in region):
+            return None  # a row that is not known whole could not be repaired
         wanted = dict(rows)
         for y in region:
             row = dict(self._shown[y])
@@ -148,7 +156,7 @@ def _placed(strips: Iterable[Strip | None], x: int) -> Row:
 
 def _middle(before: Strip | None, after: Strip, x: int, y: int, console: Console) -> str:
     """The part of `after` that differs from `before`, with the move to its place."""
-    if before is None:
+    if before is None or not (_CERTAIN.fullmatch(before.text) and _CERTAIN.fullmatch(after.text)):
         return f"\x1b[{y + 1};{x + 1}H{after.render(console)}"
     old, new = list(before), list(after)
     start = _same(old, new)

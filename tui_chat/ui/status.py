@@ -32,7 +32,12 @@ def status_of(session: ChatSession, runtime: Runtime, rolling: RollingRate, now:
         hint = "Esc gives up" if turn.retry_at is not None else "Esc stops"
         rate = rolling.tokens_per_second(now, runtime.ratios.characters_per_token(turn.model))
     figures = runtime.figures(turn, now) if turn is not None else None
-    totals = [runtime.figures(each, now) for each in turns[session.opened_with :] if each.outcome is not None]
+    # The sums are shown only between turns, and a running turn asks ten times a second.
+    totals = (
+        []
+        if running
+        else [runtime.figures(each, now) for each in turns[session.opened_with :] if each.outcome is not None]
+    )
     # Turns of the demo, and of servers without a price, have no cost and stay out of the sum.
     costs = [each.cost for each in totals if each.cost is not None]
     window = runtime.context_window(turn.model if turn else session.model)

@@ -140,7 +140,7 @@ def running_state(turn: Turn, now: float, session_state: str) -> tuple[str, str]
 
 
 def _short_cause(kind: str, status: int | None) -> str:
-    name = kind.removesuffix("_error").replace("_", " ")
+    name = sanitise_line(kind.removesuffix("_error").replace("_", " "))[:40]
     return f"{name} ({status})" if status else name
 
 

@@ -64,6 +64,9 @@ class PickScreen(ModalScreen[str | None]):
                 if key == self._current:
                     place = options.option_count
                 options.add_option(Option(self._label(key, description), id=key))
+        typed = wanted.strip()
+        if self._free_text and typed and typed not in dict(self._entries):
+            options.add_option(Option(self._label(typed, "as typed"), id=typed))
         options.display = bool(options.option_count)
         if options.option_count:
             options.highlighted = (

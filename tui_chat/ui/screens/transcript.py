@@ -32,12 +32,13 @@ class Transcript:
     def show_all(self, session: ChatSession) -> None:
         """A conversation that was stored."""
         self._log.clear()
-        for turn in session.conversation.turns:
-            self._log.add_prompt(turn.id, turn.prompt.text)
-            self._log.add_reply(turn.id, turn.text)
-            if thinking := turn.thinking:
-                self._log.reply(turn.id).think(thinking)
-            self.end(session, turn)
+        with self._log.bulk():
+            for turn in session.conversation.turns:
+                self._log.add_prompt(turn.id, turn.prompt.text)
+                self._log.add_reply(turn.id, turn.text)
+                if thinking := turn.thinking:
+                    self._log.reply(turn.id).think(thinking)
+                self.end(session, turn)
 
     def begin(self, turn: Turn) -> None:
         """A turn that begins: the prompt, and room for the reply."""

@@ -66,7 +66,7 @@ class Composer(TextArea):
 
     def replace_text(self, text: str) -> None:
         """Put `text` in place of all there is, the cursor at its end."""
-        self.load_text(text)
+        self.load_text(sanitise(text))
         self.move_cursor(self.document.end)
 
     # Sending -------------------------------------------------------------------------------------------------------

@@ -23,10 +23,9 @@ class LogLayout:
         self._looks: Looks | None = None
 
     def append(self, item: LogItem) -> None:
-        """Put `item` at the end."""
+        """Put `item` at the end, with an estimate of its height."""
         self.items.append(item)
         self._starts.append(self.total)
-        self._lay_out(item)
         self.total += item.height
 
     def clear(self) -> None:

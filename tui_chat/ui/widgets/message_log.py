@@ -84,6 +84,7 @@ class MessageLog(MarkdownView, can_focus=True):
         self._frames = FrameGate(self, self._flush)
         self._cursor: int | None = None
         self._keys: dict[str, str] | None = None
+        self._in_bulk = False
         self._typing = False  # keys go to the composer, which will have the focus in a moment
 
     # Values down ---------------------------------------------------------------------------------------------------
@@ -101,6 +102,18 @@ class MessageLog(MarkdownView, can_focus=True):
     def add_notice(self, text: str, style: str = "footer") -> None:
         """Append a quiet line of the program's own."""
         self._append(NoticeItem(text, style))
+
+    @contextmanager
+    def bulk(self) -> Iterator[None]:
+        """While a whole conversation is appended: only its end is laid out, once."""
+        self._in_bulk = True
+        try:
+            yield
+        finally:
+            self._in_bulk = False
+            self._items.fill_end(self.size.height)
+            self._resized()
+            self.refresh()
 
     def reply(self, turn_id: str) -> ReplyItem:
         """A reply that is about to change: what is done to it is painted with the next frame."""
@@ -151,6 +164,11 @@ class MessageLog(MarkdownView, can_focus=True):
 
     def _append(self, item: LogItem) -> None:
         self._items.append(item)
+        if not self.has_focus:
+            self._cursor = None  # the next time the log points at the newest message
+        if self._in_bulk:
+            return
+        self._items.fill(len(self._items.items) - 1)
         self._resized()
         self.refresh()
 
@@ -294,9 +312,8 @@ class MessageLog(MarkdownView, can_focus=True):
         self.refresh()
 
     def on_blur(self) -> None:
-        """Without the focus nothing is pointed at."""
+        """Without the focus the cursor is not shown; it stays where it is."""
         self._typing = False
-        self._cursor = None
         self.refresh()
 
     def action_move_cursor(self, by: int) -> None:

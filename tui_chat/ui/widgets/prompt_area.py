@@ -69,10 +69,9 @@ class PromptArea(Vertical):
             lines.append("Enter with nothing typed sends the first, Escape takes them back")
         return "\n".join(lines)
 
-    def set_queue(self, texts: Iterable[str]) -> None:
-        """Put `texts` in the place of the queue; what comes from an earlier run waits."""
-        self.queue = PromptQueue(texts)
-        self.queue.paused = bool(self.queue)
+    def set_queue(self, texts: Iterable[str], *, paused: bool = False) -> None:
+        """Put `texts` in the place of the queue."""
+        self.queue = PromptQueue(texts, paused=paused)
         self.show_queue()
 
     def show_queue(self) -> None:
