@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from textual._compositor import LayoutUpdate
 from textual.geometry import Region
+from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -41,3 +42,10 @@ def paint_rows(widget: Widget, first: int, count: int, width: int) -> bool:
     widget._styles_cache.set_dirty(Region(0, first, region.width, count))  # noqa: SLF001 - what it holds is old now
     app._display(screen, LayoutUpdate(rows, Region(region.x, region.y + first, width, count)))  # noqa: SLF001 - the one door
     return True
+
+
+def paint_lines(view: ScrollView, first: int, stop: int) -> bool:
+    """Paint the lines of `view` from `first` up to `stop` that are in sight; False if they have to go the usual way."""
+    top = max(0, first - view.scroll_offset.y)
+    bottom = min(view.size.height, stop - view.scroll_offset.y)
+    return top >= bottom or paint_rows(view, top, bottom - top, view.scrollable_content_region.width)

@@ -8,7 +8,7 @@ from bisect import bisect_right
 
 from textual.strip import Strip
 
-from tui_chat.ui.widgets.log_items import LogItem
+from tui_chat.ui.widgets.log_items import LogItem, ReplyItem
 from tui_chat.ui.widgets.markdown_view import Looks
 
 
@@ -70,6 +70,12 @@ class LogLayout:
             return None
         item, index = self.items[place], line - self._starts[place]
         return item.line(index) if item.width and index < item.height else None
+
+    def code_at(self, line: int) -> str | None:
+        """The code block whose label stands in `line`."""
+        place = self.place_at(line)
+        item = None if place is None else self.items[place]
+        return item.code_at(line - self._starts[place]) if place is not None and isinstance(item, ReplyItem) else None
 
     def hole(self, top: int, bottom: int) -> int | None:
         """The first item with lines from `top` to `bottom` that is not laid out yet."""

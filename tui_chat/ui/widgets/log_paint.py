@@ -2,7 +2,10 @@
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.selection import Selection
 from textual.strip import Strip
+
+from tui_chat.ui.widgets.log_items import INDENT
 
 
 def selected(strip: Strip, span: tuple[int, int], style: Style) -> Strip:
@@ -24,3 +27,12 @@ def with_mark(strip: Strip, below: int, style: Style) -> Strip:
             mark = Segment(text, style + Style(meta={"action": "to_end", "turn_id": ""}))
             return Strip([*strip.crop(0, width - len(text)), mark])
     return strip
+
+
+def selected_text(lines: list[str], selection: Selection) -> str:
+    """The text of `selection`, whose lines are `lines`, without the indentation of the log."""
+    if selection.end is not None and lines:
+        lines[-1] = lines[-1][: selection.end.x]
+    if selection.start is not None and lines:
+        lines[0] = lines[0][selection.start.x :]
+    return "\n".join(line[min(len(line) - len(line.lstrip()), INDENT) :] for line in lines)

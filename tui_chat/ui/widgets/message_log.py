@@ -22,12 +22,12 @@ from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
 
-from tui_chat.ui.widgets.direct import paint_rows
+from tui_chat.ui.widgets.direct import paint_lines
 from tui_chat.ui.widgets.frames import FrameGate
 from tui_chat.ui.widgets.keys import own_actions, passed_on
 from tui_chat.ui.widgets.log_items import LogItem, NoticeItem, PromptItem, ReplyItem, plain
 from tui_chat.ui.widgets.log_layout import LogLayout
-from tui_chat.ui.widgets.log_paint import selected, with_mark
+from tui_chat.ui.widgets.log_paint import selected, selected_text, with_mark
 from tui_chat.ui.widgets.markdown_view import Looks, MarkdownView
 
 _CURSOR_MARK: Final = "▎"
@@ -78,7 +78,7 @@ class MessageLog(MarkdownView, can_focus=True):
         self._items = LogLayout()
         self._replies: dict[str, ReplyItem] = {}
         self._looks: Looks | None = None
-        self._following = True
+        self.following = True  # whether the log follows its end
         self._moving_ourselves = False
         self._dirty: set[str] = set()
         self._frames = FrameGate(self, self._flush)
@@ -130,14 +130,9 @@ class MessageLog(MarkdownView, can_focus=True):
         self._items.clear()
         self._replies.clear()
         self._dirty.clear()
-        self._cursor, self._following = None, True
+        self._cursor, self.following = None, True
         self._resized()
         self.refresh()
-
-    @property
-    def following(self) -> bool:
-        """Whether the log follows its end."""
-        return self._following
 
     @property
     def _pointed_at(self) -> LogItem | None:
@@ -183,22 +178,15 @@ class MessageLog(MarkdownView, can_focus=True):
             if self._items.settle(place):
                 self._resized()
                 self._refresh_from(first)
-            else:
-                self._repaint(first, self._items.start(place) + reply.height)
-
-    def _repaint(self, first: int, stop: int) -> None:
-        """Paint the lines from `first` up to `stop`, those of them in view; the number of lines is what it was."""
-        top = max(0, first - self.scroll_offset.y)
-        bottom = min(self.size.height, stop - self.scroll_offset.y)
-        if top < bottom and not paint_rows(self, top, bottom - top, self.scrollable_content_region.width):
-            self._refresh_from(first)
+            elif not paint_lines(self, first, self._items.start(place) + reply.height):
+                self._refresh_from(first)
 
     def _refresh_from(self, line: int) -> None:
         top = max(0, line - self.scroll_offset.y)
         height = self.size.height
         if top < height:
             self.refresh(Region(0, top, self.size.width, height - top))
-        elif not self._following:
+        elif not self.following:
             self.refresh(Region(0, height - 1, self.size.width, 1))  # the mark that counts what is below
 
     # Layout --------------------------------------------------------------------------------------------------------
@@ -227,7 +215,7 @@ class MessageLog(MarkdownView, can_focus=True):
         if self._looks is None:
             self._looks = self.looks()
         items, top = self._items, self.scroll_offset.y
-        place = None if self._following else items.place_at(top)
+        place = None if self.following else items.place_at(top)
         share = 0.0 if place is None else (top - items.start(place)) / max(1, items.height(place))
         items.restyle(width, self._looks)
         if place is None:
@@ -258,7 +246,7 @@ class MessageLog(MarkdownView, can_focus=True):
         """The number of lines changed: tell the scrollbar, and follow the end if we follow."""
         with self._ourselves():
             self.virtual_size = Size(self._items.width, self._items.total)
-            if self._following:
+            if self.following:
                 self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
 
     def _scroll(self, y: int) -> None:
@@ -279,24 +267,24 @@ class MessageLog(MarkdownView, can_focus=True):
         """Follow at the end, stay anywhere else."""
         if not self._moving_ourselves:
             if new_value >= self.max_scroll_y:
-                self._following = True  # also when the view grew, and the place was moved to the new end
+                self.following = True  # also when the view grew, and the place was moved to the new end
             elif new_value < old_value:
-                self._following = False
+                self.following = False
             elif new_value >= self.max_scroll_y - 1:
-                self._following = True
+                self.following = True
             self._fill_view()
         super().watch_scroll_y(old_value, new_value)
 
     def action_follow(self) -> None:
         """Go to the end and stay there."""
-        self._following = True
+        self.following = True
         self._items.fill_end(self.size.height)
         self._resized()
         self.refresh()
 
     def action_to_start(self) -> None:
         """Go to the first message."""
-        self._following = False
+        self.following = False
         self.scroll_to(y=0, animate=False, force=True)
 
     def page(self, direction: int) -> None:
@@ -368,7 +356,7 @@ class MessageLog(MarkdownView, can_focus=True):
                 strip, span, Style(bgcolor=self.screen.get_component_rich_style("screen--selection").bgcolor)
             )
         strip = strip.apply_offsets(0, line)
-        if y == self.size.height - 1 and not self._following:
+        if y == self.size.height - 1 and not self.following:
             below = self._items.total - self.scroll_offset.y - self.size.height
             return with_mark(strip, below, self.rich_style + self._looks["below"]) if self._looks else strip
         return strip
@@ -392,28 +380,14 @@ class MessageLog(MarkdownView, can_focus=True):
             self.action_follow()
         elif "action" in meta:
             self.post_message(self.ActionChosen(str(meta["action"]), str(meta["turn_id"])))
-        elif (code := self._code_at(event.y + self.scroll_offset.y)) is not None:
+        elif (code := self._items.code_at(event.y + self.scroll_offset.y)) is not None:
             self.post_message(self.CodeChosen(code))
-
-    def _code_at(self, line: int) -> str | None:
-        """The code block whose label stands in `line`."""
-        place = self._items.place_at(line)
-        item = None if place is None else self._items.items[place]
-        return (
-            item.code_at(line - self._items.start(place)) if place is not None and isinstance(item, ReplyItem) else None
-        )
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The selected text, as it is shown."""
         first = selection.start.y if selection.start else 0
         last = selection.end.y if selection.end else self._items.total - 1
-        strips = [strip for line in range(first, last + 1) if (strip := self._strip(line)) is not None]
-        lines = plain(strips).split("\n")
-        if selection.end is not None and lines:
-            lines[-1] = lines[-1][: selection.end.x]
-        if selection.start is not None and lines:
-            lines[0] = lines[0][selection.start.x :]
-        return "\n".join(line[min(len(line) - len(line.lstrip()), 3) :] for line in lines), "\n"
+        return selected_text([self.text_at(line) for line in range(first, last + 1)], selection), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
         """Paint the selection."""
