@@ -217,7 +217,6 @@ class ChatSession:
             task = asyncio.create_task(self._abandon(turn, saving))
             self._abandoned.add(task)
             task.add_done_callback(self._abandoned.discard)
-            conversation.title = conversation.title if titled else ""
             if self._state is not State.STOPPING:
                 raise
             raise NotSavedError("stopped before the prompt was saved; nothing was sent") from None

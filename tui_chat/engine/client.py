@@ -227,7 +227,8 @@ def _status_failure(error: "anthropic.APIStatusError") -> Failure:
     body = error.body
     message = getattr(error, "api_message", None) or _message_in(body)
     if not message and status == 404:  # a server, but not one that knows this address
-        place = f"{error.request.url.scheme}://{error.request.url.host}{error.request.url.path}"  # the URL may hold a password
+        url = error.request.url
+        place = f"{url.scheme}://{url.netloc.decode()}{url.path}"  # without the user and password that it may hold
         return Failure("not_a_stream", f"there is no Messages API at {place}", status)
     if not message:
         text = body if isinstance(body, str) else ""
