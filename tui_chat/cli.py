@@ -64,7 +64,8 @@ Examples
   tui-chat -- demo-server        after -- everything is the prompt
 
 Exit codes: 0 completed, 1 failed or refused, 2 bad arguments, 130 stopped by
-Ctrl+C, 141 standard output was closed before the reply ended.
+Ctrl+C, 143 by SIGTERM, 129 by SIGHUP, 141 standard output was closed before
+the reply ended.
 """
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from tui_chat.conversation import Outcome, Request, Turn
+from tui_chat.conversation import Request, Turn
 from tui_chat.prices import ANTHROPIC_HOST, PriceList
 
 State = Literal["connecting", "waiting", "thinking", "streaming", "quiet", "retrying", "stopping", "saving", "ready"]
@@ -191,8 +191,3 @@ def context_share(figures: Figures, window: int | None) -> float | None:
     if not window or figures.context_tokens is None:
         return None
     return figures.context_tokens / window
-
-
-def stopped_early(turn: Turn) -> bool:
-    """Whether the turn's count of output tokens stays an estimate for ever."""
-    return turn.outcome is not Outcome.COMPLETED and not turn.usage_is_final

@@ -3,12 +3,10 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.sessions import Chat, closed_record, demo_server, end_of, expect_completed, open_chat, run_turn
+from tests.e2e.sessions import Chat, closed_record, end_of, expect_completed, run_turn
 from tests.lanes import lane, sample
 from tui_chat.conversation import Outcome
 from tui_chat.demo import DemoServer
@@ -22,18 +20,6 @@ STATES: dict[str, tuple[str, type[Event], str]] = {
     "pings": ("wait", RequestProgress, "ping"),
     "retry": ("overloaded", RetryScheduled, ""),
 }
-
-
-@pytest.fixture
-def server() -> Iterator[DemoServer]:
-    with demo_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def chat(server: DemoServer, tmp_path: Path) -> AsyncIterator[Chat]:
-    async with open_chat(server.base_url, tmp_path) as opened:
-        yield opened
 
 
 @lane(120)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +40,6 @@ from tui_chat.events import (
 from tui_chat.session import State
 
 PLAIN = (FOLDER / "plain.sse").read_bytes()
-
-
-@pytest.fixture
-def server() -> Iterator[DemoServer]:
-    with demo_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def chat(server: DemoServer, tmp_path: Path) -> AsyncIterator[Chat]:
-    async with open_chat(server.base_url, tmp_path) as opened:
-        yield opened
 
 
 def is_a(kind: type[Event]) -> Condition:

@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.sessions import Chat, demo_server, end_of, expect_completed, locked, open_chat, run_turn, until
+from tests.e2e.sessions import Chat, end_of, expect_completed, locked, open_chat, run_turn, until
 from tests.unit import raw_server as raw
 from tests.unit.odd_streams import FOLDER
 from tests.unit.raw_server import raw_server
@@ -30,18 +30,6 @@ def delta(text: str) -> bytes:
         ).encode()
         + b"\n\n"
     )
-
-
-@pytest.fixture
-def server() -> Iterator[DemoServer]:
-    with demo_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def chat(server: DemoServer, tmp_path: Path) -> AsyncIterator[Chat]:
-    async with open_chat(server.base_url, tmp_path) as opened:
-        yield opened
 
 
 def journalled(chat: Chat) -> str:

@@ -271,6 +271,4 @@ def test_the_share_of_the_context_window(context: int | None, window: int | None
 
 def test_a_reply_that_was_stopped_stays_an_estimate() -> None:
     stopped = turn_of(*WHOLE[:6], ended(103.0, Outcome.CANCELLED))
-    assert meter.stopped_early(stopped)
-    assert not meter.stopped_early(turn_of(*WHOLE, ended(103.0)))
     assert meter.figures(stopped, 0.0, Ratios(), PRICES).output_estimated

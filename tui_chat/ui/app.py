@@ -132,12 +132,6 @@ class TuiChatApp(App[int]):
         if not self._prompts or self._prompts[-1] != text:
             self._prompts.append(text)  # the composer walks through this very list
 
-    def set_terminal_title(self, text: str) -> None:
-        """Show `text` as the terminal's title, where the driver can."""
-        set_title = getattr(self._driver, "set_title", None)
-        if set_title is not None:
-            set_title(text)
-
     def _choose_theme(self, name: str) -> None:
         self.theme = name
         if self._state_dir is not None:

@@ -28,6 +28,7 @@ from tui_chat.meter import RollingRate
 from tui_chat.session import ChatSession, NotSavedError, State
 from tui_chat.text import sanitise_line
 from tui_chat.ui import commands, wording
+from tui_chat.ui.driver import set_terminal_title
 from tui_chat.ui.screens.log_screen import LogScreen
 from tui_chat.ui.screens.transcript import Transcript
 from tui_chat.ui.status import starting, status_of
@@ -180,7 +181,7 @@ class ChatScreen(LogScreen):
 
     def _set_title(self) -> None:
         title = self.session.conversation.title if self.session else ""
-        self.chat_app.set_terminal_title(f"{title} · tui-chat" if title else "tui-chat")
+        set_terminal_title(self.app, f"{title} · tui-chat" if title else "tui-chat")
 
     # The composer and the queue ------------------------------------------------------------------------------------
 
