@@ -26,7 +26,7 @@ class Chat:
     def log(self) -> str:
         """The log's lines in view."""
         log = self.app.chat.log_widget
-        return "\n".join(log.text_at(log.scroll_offset.y + y) for y in range(log.size.height))
+        return "\n".join(log.text_at(log.top + y) for y in range(log.size.height))
 
     @property
     def status(self) -> str:
@@ -77,7 +77,7 @@ class Chat:
         """One whole turn."""
         before = self.turn_count
         await self.send(text)
-        await self.until(lambda: self.turn_count > before and self.idle and not self.app.chat.log_widget._dirty)
+        await self.until(lambda: self.turn_count > before and self.idle and self.app.chat.log_widget.settled)
         await self.pilot.pause()
 
 

@@ -26,7 +26,7 @@ async def test_it_shows_what_the_renderer_makes() -> None:
                 await pilot.pause()
         widget.finish()
         await pilot.pause()
-        width = widget.scrollable_content_region.width
+        width = widget.text_width
         expected = [strip.text.rstrip() for strip in render(SOURCE, width, widget.looks().markdown)]
         assert shown(widget)[: len(expected)] == expected
         assert widget.source == SOURCE

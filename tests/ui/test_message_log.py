@@ -9,18 +9,18 @@ async def test_it_follows_until_the_reader_scrolls_up(open_chat: OpenChat) -> No
     async with open_chat(size=(80, 20)) as chat:
         await chat.say("long")
         log = chat.app.chat.log_widget
-        assert (log.following, log.scroll_offset.y) == (True, log.max_scroll_y)
+        assert (log.following, log.top) == (True, log.max_top)
         await chat.press("pageup")
-        assert (log.following, log.scroll_offset.y < log.max_scroll_y) == (False, True)
+        assert (log.following, log.top < log.max_top) == (False, True)
         await chat.say("hello there, more text below")
         # Sending goes to the end; scrolled up again, what grows below moves nothing.
-        assert (log.following, log.scroll_offset.y) == (True, log.max_scroll_y)
+        assert (log.following, log.top) == (True, log.max_top)
         await chat.press("ctrl+home")
-        place, lines = log.scroll_offset.y, chat.log
+        place, lines = log.top, chat.log
         assert place == 0
         log.add_notice("something new")
         await chat.pilot.pause()
-        assert (log.scroll_offset.y, chat.log) == (place, lines)
+        assert (log.top, chat.log) == (place, lines)
 
 
 async def test_the_mark_counts_what_is_below_and_goes_there(open_chat: OpenChat) -> None:
@@ -30,7 +30,7 @@ async def test_the_mark_counts_what_is_below_and_goes_there(open_chat: OpenChat)
         await chat.press("pageup")
         await chat.pilot.pause()
         last = log.render_line(log.size.height - 1).text
-        below = log.virtual_size.height - log.scroll_offset.y - log.size.height
+        below = log.total - log.top - log.size.height
         assert f"↓ {below} more  Ctrl+End" in last
         await chat.pilot.click(log, offset=(70, log.size.height - 1))
         assert log.following
@@ -53,8 +53,8 @@ async def test_nothing_runs_past_the_edge(open_chat: OpenChat, width: int) -> No
         log = chat.app.chat.log_widget
         log.action_to_start()
         await chat.pilot.pause()
-        for top in range(0, log.max_scroll_y + 1, log.size.height):
-            log.scroll_to(y=top, animate=False, force=True)
+        for top in range(0, log.max_top + 1, log.size.height):
+            log.show_from(top)
             for y in range(log.size.height):
                 assert log.render_line(y).cell_length == log.size.width
 
@@ -65,7 +65,7 @@ async def test_a_resize_keeps_the_readers_message_and_place(open_chat: OpenChat)
         await chat.say("hello")
         await chat.say("list")
         log = chat.app.chat.log_widget
-        log.scroll_to(y=next(y for y in range(log.virtual_size.height) if log.text_at(y) == " ▌ hello"), animate=False)
+        log.show_from(next(y for y in range(log.total) if log.text_at(y) == " ▌ hello"))
         assert chat.log.startswith(" ▌ hello")
         await chat.pilot.resize_terminal(60, 24)
         await chat.pilot.pause()
@@ -143,11 +143,11 @@ async def test_a_shrinking_composer_does_not_stop_the_following(open_chat: OpenC
         await chat.press("backspace", "a", "ctrl+j", "b", "backspace", "backspace", "backspace")
         await chat.pilot.pause()
         log = chat.app.chat.log_widget
-        assert (log.following, log.scroll_offset.y) == (True, log.max_scroll_y)
+        assert (log.following, log.top) == (True, log.max_top)
         await chat.pilot.resize_terminal(60, 12)
         await chat.pilot.resize_terminal(80, 20)
         await chat.pilot.pause()
-        assert (log.following, log.scroll_offset.y) == (True, log.max_scroll_y)
+        assert (log.following, log.top) == (True, log.max_top)
 
 
 async def test_selected_text_can_be_read(open_chat: OpenChat) -> None:

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from textual._compositor import ChopsUpdate, LayoutUpdate
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
@@ -29,7 +28,7 @@ from tui_chat.text import sanitise_line
 from tui_chat.ui import wording
 from tui_chat.ui.commands import COMMANDS
 from tui_chat.ui.driver import driver_class
-from tui_chat.ui.painter import Painter
+from tui_chat.ui.painted_app import PaintedApp
 from tui_chat.ui.screens.chat import ChatScreen
 
 _log = logging.getLogger(__name__)
@@ -37,7 +36,7 @@ _log = logging.getLogger(__name__)
 SCHEMES = frozenset({"http", "https", "mailto"})
 
 
-class TuiChatApp(App[int]):
+class TuiChatApp(PaintedApp):
     """See the module. `prompt` is sent at once; `resume` is an id prefix, `continue_last` the last conversation."""
 
     CSS_PATH = "app.tcss"
@@ -64,7 +63,6 @@ class TuiChatApp(App[int]):
         self._prompt, self._resume, self._continue_last = prompt, resume, continue_last
         self._prompts: list[str] = []
         self._quitting = False
-        self._painter = Painter()
         self._state_dir: Path | None = config.data_dir if store_conversations else None
 
     # Start ---------------------------------------------------------------------------------------------------------
@@ -136,16 +134,6 @@ class TuiChatApp(App[int]):
         self.theme = name
         if self._state_dir is not None:
             write_state(self._state_dir, theme=name)
-
-    def action_redraw(self) -> None:
-        """Paint everything again: something else may have written on the terminal."""
-        self._painter.forget()
-        self.screen.refresh(layout=True)
-
-    def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        if isinstance(renderable, LayoutUpdate | ChopsUpdate):
-            renderable = self._painter.wrap(renderable, (self.size.width, self.size.height))
-        super()._display(screen, renderable)
 
     # Commands ------------------------------------------------------------------------------------------------------
 

@@ -5,14 +5,17 @@ terminal shows them are remembered, an update is compared with them, and only th
 rows of an update stand on the terminal already, some lines further down, the terminal is told to move them (DECSTBM and DL, which
 terminals have known since the VT102).
 
+The terminal's pen (its colours and attributes) is remembered too: most tokens are drawn with the pen of the one before.
+
 It must not know widgets. It relies on two shapes of Textual 8.2, `LayoutUpdate` and `ChopsUpdate`.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from rich.cells import cell_len
+from rich.color import ColorSystem
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
@@ -36,45 +39,82 @@ class Painter:
     def __init__(self) -> None:
         self._shown: dict[int, Row] = {}
         self._size = (0, 0)
+        self._pen: str | None = None  # the SGR codes that the terminal draws with now; None: not known
 
     def forget(self) -> None:
         """What the terminal shows is not known any more."""
         self._shown.clear()
+        self._pen = None
 
     def wrap(self, update: LayoutUpdate | ChopsUpdate, size: tuple[int, int]) -> CompositorUpdate:
         """`update` as a difference; what it changes is remembered when it is rendered, not before."""
+        self.fit(size)
+        return _Difference(self, update)
+
+    def fit(self, size: tuple[int, int]) -> None:
+        """The terminal has `size` now (width, height); another one than before may show anything."""
         if size != self._size:
             self._size = size
             self.forget()
-        return _Difference(self, update)
 
     def difference(self, update: LayoutUpdate | ChopsUpdate, console: Console) -> str:
         """The control sequences that bring the terminal from what it shows to `update`."""
         rows = _rows(update)
         changed = {y: row for y, row in rows.items() if self._differs(y, row)}
+        command = ""
+        if len(changed) >= _WORTH_IT and (found := self._find_scroll(rows)) is not None:
+            command, changed = found
+        return command + self.rows(changed, console)
+
+    def rows(self, rows: Mapping[int, Row], console: Console) -> str:
+        """The control sequences that show `rows`, of which each holds the strips to be shown by their columns."""
         written: list[str] = []
-        if len(changed) >= _WORTH_IT and (scrolled := self._scroll(rows)) is not None:
-            command, rows = scrolled
-            written.append(command)
-            changed = {y: row for y, row in rows.items() if self._differs(y, row)}
-        for y, row in changed.items():
+        for y, row in rows.items():
             shown = self._shown.setdefault(y, {})
             for x, strip in row.items():
                 before = shown.get(x)
-                if before == strip:
+                if before is strip or before == strip:
                     continue
                 if before is None or before.cell_length != strip.cell_length:
                     _cover(shown, x, x + strip.cell_length)
                     before = None
-                written.append(_middle(before, strip, x, y, console))
+                start, segments = _middle(before, strip)
+                if segments:
+                    written.append(f"\x1b[{y + 1};{x + start + 1}H")
+                    self._draw(segments, console, written)
                 shown[x] = strip
         return "".join(written)
+
+    def _draw(self, segments: Iterable[Segment], console: Console, written: list[str]) -> None:
+        """Write `segments`, and before each what of the terminal's pen has to change."""
+        colours = console._color_system or ColorSystem.TRUECOLOR  # noqa: SLF001 - as Strip.render does
+        for text, style, _ in segments:
+            codes = (style._ansi or Strip.render_ansi(style, colours)) if style else ""  # noqa: SLF001 - rich's cache
+            if codes != self._pen:
+                written.append(f"\x1b[0;{codes}m" if codes else "\x1b[0m")
+                self._pen = codes
+            written.append(text)
+
+    def scroll(self, top: int, bottom: int, lines: int) -> str:
+        """The command that moves the rows from `top` up to `bottom` by `lines` upwards (downwards if negative).
+
+        The rows that it leaves empty have to be painted. '' if a row is not known in its whole width: moved, it could not be
+        repaired.
+        """
+        width = self._size[0]
+        if any(sum(strip.cell_length for strip in self._shown.get(y, {}).values()) < width for y in range(top, bottom)):
+            return ""
+        moved = {y: self._shown[y + lines] if top <= y + lines < bottom else {} for y in range(top, bottom)}
+        self._shown.update(moved)
+        self._pen = ""
+        command = f"{lines}M" if lines > 0 else f"{-lines}L"  # delete lines at the region's first row, or insert them
+        return f"\x1b[0m\x1b[{top + 1};{bottom}r\x1b[{top + 1}H\x1b[{command}\x1b[r"
 
     def _differs(self, y: int, row: Row) -> bool:
         shown = self._shown.get(y)
         return shown is None or any(shown.get(x) != strip for x, strip in row.items())
 
-    def _scroll(self, rows: dict[int, Row]) -> tuple[str, dict[int, Row]] | None:
+    def _find_scroll(self, rows: dict[int, Row]) -> tuple[str, dict[int, Row]] | None:
         """If most of `rows` stand on the terminal some lines further down: the command that moves them, and what is then wanted.
 
         The command moves whole rows, so what is wanted holds all that they show, not only what the update repaints.
@@ -87,21 +127,16 @@ class Painter:
                 best, lines = fitting, by
         if len(best) < _WORTH_IT or len(best) * 2 < len(rows) - lines:
             return None
-        top, bottom = min(best), max(best) + lines
-        region = range(top, bottom + 1)
-        width = self._size[0]
-        if any(sum(strip.cell_length for strip in self._shown.get(y, {}).values()) < width for y in region):
-            return None  # a row that is not known whole could not be repaired
+        top, bottom = min(best), max(best) + lines + 1
         wanted = dict(rows)
-        for y in region:
-            row = dict(self._shown[y])
+        for y in range(top, bottom):
+            row = dict(self._shown.get(y, {}))
             for x, strip in rows.get(y, {}).items():
                 _cover(row, x, x + strip.cell_length)
                 row[x] = strip
             wanted[y] = row
-        for y in region:
-            self._shown[y] = self._shown[y + lines] if y + lines <= bottom else {}
-        return f"\x1b[0m\x1b[{top + 1};{bottom + 1}r\x1b[{top + 1}H\x1b[{lines}M\x1b[r", wanted
+        command = self.scroll(top, bottom, lines)
+        return (command, wanted) if command else None
 
     @staticmethod
     def _fits(wanted: Row, shown: Row | None) -> bool:
@@ -154,16 +189,14 @@ def _placed(strips: Iterable[Strip | None], x: int) -> Row:
     return row
 
 
-def _middle(before: Strip | None, after: Strip, x: int, y: int, console: Console) -> str:
-    """The part of `after` that differs from `before`, with the move to its place."""
+def _middle(before: Strip | None, after: Strip) -> tuple[int, Iterable[Segment]]:
+    """The part of `after` that differs from `before`, and the column where it begins."""
     if before is None or not (_CERTAIN.fullmatch(before.text) and _CERTAIN.fullmatch(after.text)):
-        return f"\x1b[{y + 1};{x + 1}H{after.render(console)}"
+        return 0, after
     old, new = list(before), list(after)
     start = _same(old, new)
     end = after.cell_length - _same(old[::-1], new[::-1], backwards=True)
-    if end <= start:  # nothing to see: only meta data differs
-        return ""
-    return f"\x1b[{y + 1};{x + start + 1}H{after.crop(start, end).render(console)}"
+    return start, after.crop(start, end) if start < end else ()  # else there is nothing to see: only meta data differs
 
 
 def _same(old: list[Segment], new: list[Segment], *, backwards: bool = False) -> int:

@@ -302,10 +302,10 @@ class ChatScreen(LogScreen):
 
     def action_copy_or_stop(self) -> None:
         """Ctrl+C: copy a selection, else stop the turn, else ask once and quit the second time."""
-        selected = self.composer.selected_text or self.get_selected_text()
+        selected = self.composer.selected_text or self.log_widget.selected_text()
         if selected:
             self.copy(selected)
-            self.clear_selection()
+            self.log_widget.deselect()
             return
         if self._waiting_prompt is not None:
             self._take_back()

@@ -1,16 +1,17 @@
-"""At most one frame of growing text in 1/60 s, and that one at once: what both widgets of growing text share.
+"""At most one frame of growing text in a hundredth of a second, and the first one at once.
 
-Textual paints on a timer of its own, which adds up to a frame to every delta. A flush here is paced already, so it is painted
-when it happens; the timer has nothing left to do.
+Textual paints on a timer of its own, which adds up to a sixtieth of a second to every delta, and a message to the widget's queue
+for each. Here a frame is a callback of the event loop: it comes after all the deltas that have arrived together.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Final
 
 from textual.widget import Widget
 
-FRAME: Final = 1 / 60  # seconds
+FRAME: Final = 1 / 100  # seconds
 
 
 class FrameGate:
@@ -18,23 +19,31 @@ class FrameGate:
 
     def __init__(self, widget: Widget, flush: Callable[[], None]) -> None:
         self._widget, self._flush = widget, flush
-        self._due = False
+        self._due: asyncio.Handle | None = None
         self._flushed_at = 0.0
+
+    @property
+    def due(self) -> bool:
+        """Whether something waits to be painted."""
+        return self._due is not None
 
     def request(self) -> None:
         """Something changed."""
-        if self._due:
+        if self._due is not None:
             return
-        self._due = True
+        loop = asyncio.get_running_loop()
         wait = self._flushed_at + FRAME - time.monotonic()
-        if wait <= 0:
-            self._widget.call_next(self.flush)
-        else:
-            self._widget.set_timer(wait, self.flush)
+        self._due = loop.call_soon(self.flush) if wait <= 0 else loop.call_later(wait, self.flush)
 
     def flush(self) -> None:
-        """Flush now, and paint."""
-        self._due, self._flushed_at = False, time.monotonic()
-        self._flush()
-        if self._widget.is_attached:
-            self._widget.screen._on_timer_update()  # noqa: SLF001 - what the timer would call, only later
+        """Flush now."""
+        if self._due is not None:
+            self._due.cancel()
+        self._due = None
+        if not self._widget.is_attached:
+            return
+        try:
+            self._flush()
+        except Exception as error:  # noqa: BLE001 - a bug must end the program as any other does, not vanish in the event loop
+            self._widget.app._handle_exception(error)  # noqa: SLF001 - Textual has no public way
+        self._flushed_at = time.monotonic()

@@ -3,7 +3,6 @@
 The same `LiveDocument` as in the log's replies, so there is one renderer; nothing here parses or wraps.
 """
 
-from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from tui_chat.ui.markdown import LiveDocument
@@ -18,6 +17,7 @@ class LiveMarkdown(MarkdownView):
         super().__init__(id=id)
         self._pieces: list[str] = []
         self._document: LiveDocument | None = None
+        self._width = 0
         self._finished = False
         self._frames = FrameGate(self, self._flush)
 
@@ -34,10 +34,9 @@ class LiveMarkdown(MarkdownView):
     def write(self, delta: str) -> None:
         """Append `delta`; painted at the next frame."""
         self._pieces.append(delta)
-        if self._document is None:
-            return
-        self._document.write(delta)
-        self._frames.request()
+        if self._document is not None:
+            self._document.write(delta)
+            self._frames.request()
 
     def finish(self) -> None:
         """The text is complete."""
@@ -46,46 +45,37 @@ class LiveMarkdown(MarkdownView):
             self._document.finish()
             self._frames.flush()
 
+    @property
+    def total(self) -> int:
+        """How many lines there are."""
+        return self._document.line_count if self._document is not None else 0
+
+    def line(self, index: int) -> Strip | None:
+        """A line of the reply."""
+        return self._document.line(index) if self._document is not None and index < self.total else None
+
     def on_resize(self) -> None:
         """Lay out for the new width."""
-        self._lay_out()
+        if self.text_width != self._width:
+            self.lay_out_again()
+        else:
+            self.changed(0)
 
-    def notify_style_update(self) -> None:
-        """Lay out with the new theme, which is known after the next refresh."""
-        super().notify_style_update()
-        if self._document is not None:
-            self.call_after_refresh(self._lay_out)
-
-    def _lay_out(self) -> None:
-        width = self.scrollable_content_region.width
-        if not width:
+    def lay_out_again(self) -> None:
+        """The width or the looks have changed: the whole source once."""
+        self._width = self.text_width
+        if not self._width:
             return
-        self._document = LiveDocument(width, self.looks().markdown)
+        if self._looks is None:
+            self._looks = self.looks()
+        self._document = LiveDocument(self._width, self._looks.markdown)
         if self._pieces:
             self._document.write(self.source)
         if self._finished:
             self._document.finish()
-        self._flush()
+        self._document.update()
+        self.changed(0)
 
     def _flush(self) -> None:
-        document = self._document
-        if document is None:
-            return
-        first = document.update()
-        at_end = self.scroll_offset.y >= self.max_scroll_y
-        self.virtual_size = Size(self.scrollable_content_region.width, document.line_count)
-        if at_end:
-            self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
-        top = max(0, first - self.scroll_offset.y)
-        if top < self.size.height:
-            self.refresh(Region(0, top, self.size.width, self.size.height - top))
-
-    def render_line(self, y: int) -> Strip:
-        """One line of the view."""
-        line = y + self.scroll_offset.y
-        document = self._document
-        if document is None or line >= document.line_count:
-            return Strip.blank(self.size.width, self.rich_style)
-        return (
-            document.line(line).adjust_cell_length(self.size.width).apply_style(self.rich_style).apply_offsets(0, line)
-        )
+        if self._document is not None:
+            self.changed(self._document.update())

@@ -88,10 +88,14 @@ class LogLayout:
 
     # Laying out ----------------------------------------------------------------------------------------------------
 
-    def fill(self, place: int) -> int:
-        """Lay out the item at `place`; returns by how many lines it turned out longer than its estimate."""
+    def fill(self, place: int) -> None:
+        """Lay out the item at `place`."""
         self._lay_out(self.items[place])
-        return self.settle(place)
+        self.settle(place)
+
+    def fill_in(self, place: int) -> None:
+        """Lay out the item at `place`; `settle` takes its height over."""
+        self._lay_out(self.items[place])
 
     def settle(self, place: int) -> int:
         """Take the item's present height over; returns by how many lines it grew."""

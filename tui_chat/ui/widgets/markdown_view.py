@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import ClassVar, Final
 
 from rich.style import Style
-from textual.scroll_view import ScrollView
 
 from tui_chat.ui.markdown.theme import MarkdownTheme
+from tui_chat.ui.widgets.line_view import LineView
 from tui_chat.ui.widgets.looks import component_style
 
 _ROLES: Final = (
@@ -75,8 +75,8 @@ class Looks:
         return self.own[name]
 
 
-class MarkdownView(ScrollView, inherit_bindings=False):
-    """A scrolling line-API widget that shows markdown."""
+class MarkdownView(LineView):
+    """A scrolling widget of lines that shows markdown."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *(f"markdown--{role}" for role in _ROLES),
@@ -84,9 +84,27 @@ class MarkdownView(ScrollView, inherit_bindings=False):
         *(f"code--{family}" for family in _TOKENS),
         *(f"log--{name}" for name in _OWN),
     }
-    DEFAULT_CSS = """
-    MarkdownView { height: 1fr; overflow-x: hidden; overflow-y: scroll; scrollbar-size-vertical: 1; }
-    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._looks: Looks | None = None
+
+    def lay_out_again(self) -> None:
+        """The width or the looks have changed."""
+        raise NotImplementedError
+
+    def notify_style_update(self) -> None:
+        """The styles may have changed; what they are now is known after the next refresh."""
+        super().notify_style_update()
+        if self._looks is not None:
+            self.call_after_refresh(self._restyle)
+
+    def _restyle(self) -> None:
+        looks = self.looks()
+        self.restyle()
+        if looks != self._looks:
+            self._looks = looks
+            self.lay_out_again()
 
     def looks(self) -> Looks:
         """The styles of the current theme."""

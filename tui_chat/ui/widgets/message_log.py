@@ -14,21 +14,17 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
 from textual.message import Message
-from textual.selection import Selection
 from textual.strip import Strip
 
-from tui_chat.ui.widgets.direct import paint_lines
 from tui_chat.ui.widgets.frames import FrameGate
 from tui_chat.ui.widgets.keys import own_actions, passed_on
 from tui_chat.ui.widgets.log_items import LogItem, NoticeItem, PromptItem, ReplyItem, plain
 from tui_chat.ui.widgets.log_layout import LogLayout
-from tui_chat.ui.widgets.log_paint import selected, selected_text, with_mark
-from tui_chat.ui.widgets.markdown_view import Looks, MarkdownView
+from tui_chat.ui.widgets.log_paint import selected_text, with_mark
+from tui_chat.ui.widgets.markdown_view import MarkdownView
 
 _CURSOR_MARK: Final = "▎"
 
@@ -77,9 +73,6 @@ class MessageLog(MarkdownView, can_focus=True):
         super().__init__(id=id)
         self._items = LogLayout()
         self._replies: dict[str, ReplyItem] = {}
-        self._looks: Looks | None = None
-        self.following = True  # whether the log follows its end
-        self._moving_ourselves = False
         self._dirty: set[str] = set()
         self._frames = FrameGate(self, self._flush)
         self._cursor: int | None = None
@@ -111,9 +104,7 @@ class MessageLog(MarkdownView, can_focus=True):
             yield
         finally:
             self._in_bulk = False
-            self._items.fill_end(self.size.height)
-            self._resized()
-            self.refresh()
+            self.action_follow()
 
     def reply(self, turn_id: str) -> ReplyItem:
         """A reply that is about to change: what is done to it is painted with the next frame."""
@@ -130,9 +121,8 @@ class MessageLog(MarkdownView, can_focus=True):
         self._items.clear()
         self._replies.clear()
         self._dirty.clear()
-        self._cursor, self.following = None, True
-        self._resized()
-        self.refresh()
+        self._cursor, self.following, self.selection = None, True, None
+        self.changed(0)
 
     @property
     def _pointed_at(self) -> LogItem | None:
@@ -155,17 +145,26 @@ class MessageLog(MarkdownView, can_focus=True):
         item = self._pointed_at
         return item.code(number) if isinstance(item, ReplyItem) else None
 
+    @property
+    def total(self) -> int:
+        """How many lines there are; what was never in view counts as estimated."""
+        return self._items.total
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing waits to be painted."""
+        return not (self._dirty or self._frames.due)
+
     # Growing -------------------------------------------------------------------------------------------------------
 
     def _append(self, item: LogItem) -> None:
         self._items.append(item)
         if not self.has_focus:
             self._cursor = None  # the next time the log points at the newest message
-        if self._in_bulk:
-            return
-        self._items.fill(len(self._items.items) - 1)
-        self._resized()
-        self.refresh()
+        if not self._in_bulk:
+            place = len(self._items.items) - 1
+            self._items.fill(place)
+            self.changed(self._items.start(place))
 
     def _flush(self) -> None:
         turn_ids, self._dirty = self._dirty, set()
@@ -174,122 +173,63 @@ class MessageLog(MarkdownView, can_focus=True):
             if reply is None or not reply.width:
                 continue
             place = self._items.place_of(reply)
-            first = self._items.start(place) + reply.update()
-            if self._items.settle(place):
-                self._resized()
-                self._refresh_from(first)
-            elif not paint_lines(self, first, self._items.start(place) + reply.height):
-                self._refresh_from(first)
+            start = self._items.start(place)
+            first = start + reply.update()
+            grown = self._settle(place)
+            self.changed(first, None if grown else start + reply.height)
 
-    def _refresh_from(self, line: int) -> None:
-        top = max(0, line - self.scroll_offset.y)
-        height = self.size.height
-        if top < height:
-            self.refresh(Region(0, top, self.size.width, height - top))
-        elif not self.following:
-            self.refresh(Region(0, height - 1, self.size.width, 1))  # the mark that counts what is below
+    def _settle(self, place: int) -> int:
+        """Take over the height of an item; returns by how many lines it grew."""
+        end = self._items.start(place) + self._items.height(place)
+        grown = self._items.settle(place)
+        if grown and self.selection is not None:
+            self.selection.shift(end, grown)
+        return grown
 
     # Layout --------------------------------------------------------------------------------------------------------
 
-    def notify_style_update(self) -> None:
-        """The styles may have changed; what they are now is known after the next refresh."""
-        super().notify_style_update()
-        if self._looks is not None:
-            self.call_after_refresh(self._restyle)
-
-    def _restyle(self) -> None:
-        looks = self.looks()
-        if looks != self._looks:
-            self._looks = looks
-            self._lay_out_again(self._items.width)
-
     def on_resize(self) -> None:
         """The width changed: the reader's line stays where it is."""
-        width = self.scrollable_content_region.width
-        if width and width != self._items.width:
-            self._lay_out_again(width)
+        if self.text_width and self.text_width != self._items.width:
+            self.lay_out_again()
         else:
-            self._resized()
+            self.top = min(self.top, self.max_top)
+            self.prepare()
+            self.changed(0)
 
-    def _lay_out_again(self, width: int) -> None:
+    def lay_out_again(self) -> None:
+        """The width or the looks have changed."""
+        if not self.text_width:
+            return
         if self._looks is None:
             self._looks = self.looks()
-        items, top = self._items, self.scroll_offset.y
+        items, top = self._items, self.top
         place = None if self.following else items.place_at(top)
         share = 0.0 if place is None else (top - items.start(place)) / max(1, items.height(place))
-        items.restyle(width, self._looks)
+        items.restyle(self.text_width, self._looks)
+        self.selection = None
         if place is None:
             items.fill_end(self.size.height)
-            self._resized()
         else:
             items.fill_from(place, self.size.height * 2)
-            self._resized()
-            self._scroll(items.start(place) + int(share * items.height(place)))
-        self.refresh()
+            self.top = min(items.start(place) + int(share * items.height(place)), self.max_top)
+        self.changed(0)
 
-    def _fill_view(self) -> None:
+    def prepare(self) -> None:
         """Lay out what has come into view; what grows above the view moves the view with it."""
         items = self._items
-        while True:
-            top = self.scroll_offset.y
-            place = items.hole(top, top + self.size.height)
-            if place is None or not items.width:
+        while items.width:
+            at_end = self.top >= self.max_top
+            place = items.hole(self.top, self.top + self.size.height)
+            if place is None:
                 return
-            above = items.start(place) < top
-            grown = items.fill(place)
-            if grown:
-                self._resized()
-                if above:
-                    self._scroll(top + grown)
-
-    def _resized(self) -> None:
-        """The number of lines changed: tell the scrollbar, and follow the end if we follow."""
-        with self._ourselves():
-            self.virtual_size = Size(self._items.width, self._items.total)
-            if self.following:
-                self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
-
-    def _scroll(self, y: int) -> None:
-        with self._ourselves():
-            self.scroll_to(y=y, animate=False, force=True)
-
-    @contextmanager
-    def _ourselves(self) -> Iterator[None]:
-        before, self._moving_ourselves = self._moving_ourselves, True
-        try:
-            yield
-        finally:
-            self._moving_ourselves = before
-
-    # Scrolling -----------------------------------------------------------------------------------------------------
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Follow at the end, stay anywhere else."""
-        if not self._moving_ourselves:
-            if new_value >= self.max_scroll_y:
-                self.following = True  # also when the view grew, and the place was moved to the new end
-            elif new_value < old_value:
-                self.following = False
-            elif new_value >= self.max_scroll_y - 1:
-                self.following = True
-            self._fill_view()
-        super().watch_scroll_y(old_value, new_value)
-
-    def action_follow(self) -> None:
-        """Go to the end and stay there."""
-        self.following = True
-        self._items.fill_end(self.size.height)
-        self._resized()
-        self.refresh()
-
-    def action_to_start(self) -> None:
-        """Go to the first message."""
-        self.following = False
-        self.scroll_to(y=0, animate=False, force=True)
-
-    def page(self, direction: int) -> None:
-        """Move one page up (-1) or down (1), with one line of overlap."""
-        self.scroll_to(y=self.scroll_offset.y + direction * max(1, self.size.height - 1), animate=False, force=True)
+            above = items.start(place) < self.top
+            items.fill_in(place)
+            grown = self._settle(place)
+            if at_end:
+                self.top = self.max_top
+            elif above:
+                self.top += grown
 
     # The message cursor --------------------------------------------------------------------------------------------
 
@@ -313,11 +253,10 @@ class MessageLog(MarkdownView, can_focus=True):
             return
         self._cursor = max(0, place)
         start, height = self._items.start(self._cursor), self._items.height(self._cursor)
-        top, view = self.scroll_offset.y, self.size.height
-        if start < top or height > view:
-            self.scroll_to(y=start, animate=False, force=True)
-        elif start + height > top + view:
-            self.scroll_to(y=start + height - view, animate=False, force=True)
+        if start < self.top or height > self.size.height:
+            self.show_from(start)
+        elif start + height > self.top + self.size.height:
+            self.show_from(start + height - self.size.height)
         self.refresh()
 
     def _on_key(self, event: events.Key) -> None:  # type: ignore[override]  # Widget's is a coroutine; both are called
@@ -342,32 +281,20 @@ class MessageLog(MarkdownView, can_focus=True):
 
     # Painting ------------------------------------------------------------------------------------------------------
 
-    def render_line(self, y: int) -> Strip:
-        """One line of the view."""
-        width = self.size.width
-        line = y + self.scroll_offset.y
-        strip = self._strip(line)
-        if strip is None:
-            return Strip.blank(width, self.rich_style)
-        strip = strip.adjust_cell_length(width).apply_style(self.rich_style)
-        selection = self.text_selection
-        if selection is not None and (span := selection.get_span(line)) is not None:
-            strip = selected(
-                strip, span, Style(bgcolor=self.screen.get_component_rich_style("screen--selection").bgcolor)
-            )
-        strip = strip.apply_offsets(0, line)
-        if y == self.size.height - 1 and not self.following:
-            below = self._items.total - self.scroll_offset.y - self.size.height
-            return with_mark(strip, below, self.rich_style + self._looks["below"]) if self._looks else strip
-        return strip
-
-    def _strip(self, line: int) -> Strip | None:
-        strip = self._items.strip(line)
+    def line(self, index: int) -> Strip | None:
+        """A line of the log; None where nothing is laid out."""
+        strip = self._items.strip(index)
         if strip is None or self._looks is None:
             return None
-        if self._cursor is not None and self.has_focus and self._items.place_at(line) == self._cursor:
+        if self._cursor is not None and self.has_focus and self._items.place_at(index) == self._cursor:
             return Strip([Segment(_CURSOR_MARK, self._looks["cursor"]), *strip.crop(1)])
         return strip
+
+    def overlay(self, strip: Strip, row: int) -> Strip:
+        """On the last row the mark that counts what is below."""
+        if self.following or self._looks is None or row != self.size.height - 1:
+            return strip
+        return with_mark(strip, self.below, self.rich_style + self._looks["below"])
 
     # Mouse and selection -------------------------------------------------------------------------------------------
 
@@ -380,20 +307,18 @@ class MessageLog(MarkdownView, can_focus=True):
             self.action_follow()
         elif "action" in meta:
             self.post_message(self.ActionChosen(str(meta["action"]), str(meta["turn_id"])))
-        elif (code := self._items.code_at(event.y + self.scroll_offset.y)) is not None:
+        elif (code := self._items.code_at(event.y + self.top)) is not None:
             self.post_message(self.CodeChosen(code))
 
-    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """The selected text, as it is shown."""
-        first = selection.start.y if selection.start else 0
-        last = selection.end.y if selection.end else self._items.total - 1
-        return selected_text([self.text_at(line) for line in range(first, last + 1)], selection), "\n"
-
-    def selection_updated(self, selection: Selection | None) -> None:
-        """Paint the selection."""
-        self.refresh()
+    def selected_text(self) -> str:
+        """The selected text, as it is shown; '' if there is none."""
+        selection = self.selection
+        if selection is None:
+            return ""
+        lines = range(selection.first.line, selection.last.line + 1)
+        return selected_text([self.text_at(line) for line in lines], selection)
 
     def text_at(self, line: int) -> str:
         """The text of a line of the log, '' where nothing is laid out."""
-        strip = self._strip(line)
+        strip = self.line(line)
         return plain([strip]) if strip is not None else ""

@@ -9,7 +9,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui_chat.ui.widgets.direct import paint_rows
+from tui_chat.ui.widgets.direct import paint
 from tui_chat.ui.widgets.looks import component_style
 from tui_chat.ui.wording import Field
 
@@ -52,7 +52,7 @@ class StatusBar(Widget):
         """Show `fields` from the left and `right` at the right edge."""
         if (fields, right) != (self._fields, self._right):
             self._fields, self._right = fields, right
-            if not self.is_attached or not paint_rows(self, 0, 1, self.size.width):
+            if not self.is_attached or not paint(self, self.region, {0: self.render_line(0)}):
                 self.refresh()
 
     @property

@@ -1,0 +1,319 @@
+"""A widget of many lines of which a window is shown: scrolling, following the end, the scrollbar, the selection.
+
+Why not Textual's ScrollView: each line more changes its virtual size, which lays out the whole screen and repaints the widget, 15 ms
+for every new line of a reply. Here a new line moves the terminal's rows and paints one. The rows go to the terminal past the
+compositor where that is safe (`direct.py`), and through it where something is in the way.
+
+Following is ours too: at the end the view follows; scrolled up it stays where the reader is, whatever grows below. It knows nothing
+of markdown or messages: what a line shows is the subclass's.
+"""
+
+from functools import partial
+from typing import ClassVar, Final
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.timer import Timer
+from textual.widget import Widget
+
+from tui_chat.ui.widgets.direct import paint, terminal_of
+from tui_chat.ui.widgets.line_selection import LineSelection, Place
+
+BAR: Final = 1  # columns of the scrollbar
+WHEEL: Final = 3  # lines of one step of the wheel
+_AUTO_SCROLL: Final = 0.05  # seconds between two steps while the mouse selects beyond an edge
+_STYLES: Final = 2_000
+_END: Final = 1 << 60  # a line below all others
+
+
+class LineView(Widget):
+    """Subclasses give `total` and `line`, and call `changed`."""
+
+    ALLOW_SELECT = False  # Textual's selection; ours is below
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--thumb", "lines--thumb-held", "lines--selection"}
+    DEFAULT_CSS = "LineView { height: 1fr; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.top = 0  # the first line in view
+        self.following = True
+        self.selection: LineSelection | None = None
+        self._painted_top = 0
+        self._painted_thumb = range(0)
+        self._styles_now: dict[Style | None, Style] = {}  # as it is written -> over the view's colours
+        self._parts: dict[str, Style] = {}  # component styles by name
+        self._thumb_grip: int | None = None  # where the mouse holds the thumb, in rows from its top
+        self._pressed: Place | None = None  # where the mouse went down on the text
+        self._auto_scroll: Timer | None = None
+
+    # For subclasses ------------------------------------------------------------------------------------------------
+
+    @property
+    def total(self) -> int:
+        """How many lines there are."""
+        raise NotImplementedError
+
+    def line(self, index: int) -> Strip | None:
+        """A line's content, at most `text_width` cells of it are shown."""
+        raise NotImplementedError
+
+    def overlay(self, strip: Strip, row: int) -> Strip:
+        """The last word on a row of the view."""
+        return strip
+
+    def prepare(self) -> None:
+        """The view has moved: lay out what is in it now. May move `top` again."""
+
+    @property
+    def text_width(self) -> int:
+        """The cells of a line."""
+        return max(0, self.size.width - BAR)
+
+    def changed(self, first: int, stop: int | None = None) -> None:
+        """The lines from `first` up to `stop` (None: and all below) show something else now, or are new, or gone."""
+        if self.following:
+            self.top = self.max_top
+        self._show(first, _END if stop is None else stop)
+
+    def restyle(self) -> None:
+        """The colours have changed."""
+        self._styles_now.clear()
+        self._parts.clear()
+        self.refresh()
+
+    # Scrolling -----------------------------------------------------------------------------------------------------
+
+    @property
+    def max_top(self) -> int:
+        """The first line in view when the end is shown."""
+        return max(0, self.total - self.size.height)
+
+    @property
+    def below(self) -> int:
+        """How many lines are below the view."""
+        return max(0, self.total - self.top - self.size.height)
+
+    def show_from(self, line: int) -> None:
+        """Make `line` the first in view; at the end the view follows again."""
+        self.top = max(0, min(line, self.max_top))
+        self.following = False
+        self.prepare()
+        self.following = self.top >= self.max_top
+        self._show(_END, _END)
+
+    def scroll_lines(self, lines: int) -> None:
+        """Move down by `lines`, up if negative."""
+        if lines < 0 or not self.following:
+            self.show_from(self.top + lines)
+
+    def page(self, direction: int) -> None:
+        """Move one page up (-1) or down (1), with one line of overlap."""
+        self.scroll_lines(direction * max(1, self.size.height - 1))
+
+    def action_follow(self) -> None:
+        """Go to the end and stay there."""
+        self.top = self.max_top
+        self.prepare()
+        self.top, self.following = self.max_top, True
+        self._show(_END, _END)
+
+    def action_to_start(self) -> None:
+        """Go to the first line."""
+        self.show_from(0)
+
+    # Painting ------------------------------------------------------------------------------------------------------
+
+    def _show(self, first: int, stop: int) -> None:
+        """Bring the screen up to date: the lines from `first` up to `stop` have changed, the view may have moved."""
+        region = self.region
+        height, top = region.height, self.top
+        if not height:
+            return
+        moved, before = top - self._painted_top, self._painted_thumb
+        thumb = self._thumb()
+        rows = set(range(max(0, first - top), max(0, min(height, stop - top))))
+        if moved or not self.following:
+            rows |= self._overlaid_rows(moved)
+        terminal = terminal_of(self)
+        if moved and terminal is not None:
+            if abs(moved) < height and region.width == self.app.size.width:
+                scrolled = terminal.scroll_rows(region.y, region.bottom, moved)
+            else:
+                scrolled = False
+            if scrolled:
+                rows |= set(range(height - moved, height) if moved > 0 else range(-moved))
+                before = range(before.start - moved, before.stop - moved)
+            else:
+                rows = set(range(height))
+        elif moved:
+            rows = set(range(height))
+        if thumb != before:
+            rows |= {row for row in {*thumb} ^ {*before} if 0 <= row < height}
+        self._painted_top, self._painted_thumb = top, thumb
+        if rows and not paint(self, region, {row: self._row(row, thumb) for row in sorted(rows)}):
+            self.refresh(Region(0, min(rows), region.width, max(rows) - min(rows) + 1))
+
+    def _overlaid_rows(self, moved: int) -> set[int]:
+        """The rows that may show more than their line, before and after the view moved by `moved` lines."""
+        height = self.size.height
+        return {row for row in (height - 1, height - 1 - moved) if 0 <= row < height}
+
+    def render_line(self, y: int) -> Strip:
+        """One row of the view."""
+        return self._row(y, self._thumb())
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows of `crop`, as the compositor asks for them: with nothing to pad or to cache."""
+        thumb = self._thumb()
+        strips = [self._row(y, thumb) for y in range(crop.y, crop.bottom)]
+        return strips if crop.width == self.size.width else [strip.crop(crop.x, crop.right) for strip in strips]
+
+    def _row(self, y: int, thumb: range) -> Strip:
+        width, styles = self.text_width, self._styles_now or self._read_styles()
+        line = self.top + y
+        content = self.line(line)
+        segments: list[Segment] = []
+        used = 0
+        if content is not None:
+            if content.cell_length > width:
+                content = content.crop(0, width)
+            used = content.cell_length
+            for text, style, _ in content:
+                segments.append(Segment(text, styles.get(style) or self._over(style)))
+        if used < width:
+            segments.append(Segment(" " * (width - used), styles[None]))
+        if self.selection is not None and (span := self.selection.span(line)) is not None:
+            segments = self._select(segments, span, width)
+        strip = self.overlay(Strip(segments, width), y)
+        bar = styles[None] if y not in thumb else self._part("thumb" if self._thumb_grip is None else "thumb-held")
+        return Strip([*strip, Segment(" " * BAR, bar)], width + BAR)
+
+    def _select(self, segments: list[Segment], span: tuple[int, int | None], width: int) -> list[Segment]:
+        start, stop = span[0], width if span[1] is None else min(span[1], width)
+        if start >= stop:
+            return segments
+        whole = Strip(segments, width)
+        middle = Segment.apply_style(whole.crop(start, stop), post_style=self._part("selection"))
+        return [*whole.crop(0, start), *middle, *whole.crop(stop, width)]
+
+    def _read_styles(self) -> dict[Style | None, Style]:
+        self._styles_now = {None: self._filtered(self.rich_style)}
+        return self._styles_now
+
+    def _part(self, name: str) -> Style:
+        """The background that the component class gives, as a colour that hides what is under it."""
+        if name not in self._parts:
+            background = self.get_component_rich_style(f"lines--{name}").bgcolor
+            self._parts[name] = self._filtered(Style(bgcolor=background))
+        return self._parts[name]
+
+    def _over(self, style: Style | None) -> Style:
+        """`style` over the view's own colours, as the terminal gets it; each is worked out once."""
+        combined = self._filtered(self.rich_style + style) if style else (self._styles_now or self._read_styles())[None]
+        if len(self._styles_now) > _STYLES:  # clicks carry their meaning in styles, so there is no end of them
+            self._styles_now.clear()
+        self._styles_now[style] = combined
+        return combined
+
+    def _filtered(self, style: Style) -> Style:
+        segments = [Segment("x", style)]
+        for line_filter in self.get_line_filters():
+            segments = line_filter.apply(segments, self.background_colors[1])
+        return segments[0].style or Style.null()
+
+    # The scrollbar -------------------------------------------------------------------------------------------------
+
+    def _thumb(self) -> range:
+        """The rows of the scrollbar's thumb; none if everything is in view."""
+        height, total = self.size.height, self.total
+        if total <= height or not height:
+            return range(0)
+        length = max(1, height * height // total)
+        start = round((height - length) * self.top / (total - height))
+        return range(start, start + length)
+
+    def _drag_thumb(self, y: int) -> None:
+        height, thumb = self.size.height, self._thumb()
+        free = height - len(thumb)
+        if free > 0 and self._thumb_grip is not None:
+            self.show_from(round((y - self._thumb_grip) / free * self.max_top))
+
+    # The mouse -----------------------------------------------------------------------------------------------------
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel moves the view."""
+        event.stop()
+        self.scroll_lines(WHEEL)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel moves the view."""
+        event.stop()
+        self.scroll_lines(-WHEEL)
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Take hold of the scrollbar, or begin a selection."""
+        if event.button != 1:
+            return
+        self.deselect()
+        self.capture_mouse()
+        if event.x >= self.text_width:
+            thumb = self._thumb()
+            self._thumb_grip = event.y - thumb.start if event.y in thumb else len(thumb) // 2
+            self._drag_thumb(event.y)
+            self._show_thumb()
+        else:
+            self._pressed = self._place(event)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Drag the scrollbar, or the end of the selection; beyond an edge the view moves along."""
+        if self._thumb_grip is not None:
+            self._drag_thumb(event.y)
+        elif self._pressed is not None:
+            self._select_to(event, self._pressed)
+            beyond = event.y if event.y < 0 else max(0, event.y - self.size.height + 1)
+            if self._auto_scroll is not None:
+                self._auto_scroll.stop()
+                self._auto_scroll = None
+            if beyond:
+                self._auto_scroll = self.set_interval(_AUTO_SCROLL, partial(self._select_beyond, event, beyond))
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """Let go."""
+        self.release_mouse()
+        held, self._thumb_grip, self._pressed = self._thumb_grip is not None, None, None
+        if held:
+            self._show_thumb()
+        if self._auto_scroll is not None:
+            self._auto_scroll.stop()
+            self._auto_scroll = None
+
+    def _show_thumb(self) -> None:
+        thumb = self._thumb()
+        self._show(self.top + thumb.start, self.top + thumb.stop)
+
+    def _select_beyond(self, event: events.MouseMove, by: int) -> None:
+        if self._pressed is not None:
+            self.scroll_lines(by)
+            self._select_to(event, self._pressed)
+
+    def _select_to(self, event: events.MouseMove, pressed: Place) -> None:
+        place = self._place(event)
+        if self.selection is None:
+            if place == pressed:
+                return
+            self.selection = LineSelection(pressed, pressed)
+        before, self.selection.head = self.selection.head, place
+        self._show(min(before.line, place.line, pressed.line), max(before.line, place.line, pressed.line) + 1)
+
+    def _place(self, event: events.MouseEvent) -> Place:
+        row = max(0, min(event.y, self.size.height - 1))
+        return Place(min(self.top + row, max(0, self.total - 1)), max(0, min(event.x, self.text_width - 1)))
+
+    def deselect(self) -> None:
+        """Nothing is selected any more."""
+        selection, self.selection = self.selection, None
+        if selection is not None:
+            self._show(selection.first.line, selection.last.line + 1)
