@@ -5,12 +5,16 @@ and render every widget that touches the changed area, about 4 ms; the rows alon
 is the same: nothing lies over the widget, nothing waits to be laid out or repainted, and the widget has neither border nor padding.
 """
 
-from collections.abc import Mapping
-from typing import Protocol, cast
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol, cast
 
+from rich.segment import Segment
+from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
+
+_STYLES: Final = 2_000
 
 
 class RowTerminal(Protocol):
@@ -43,10 +47,50 @@ def terminal_of(widget: Widget) -> RowTerminal | None:
     return None if in_the_way else cast("RowTerminal", app)
 
 
-def paint(widget: Widget, region: Region, rows: Mapping[int, Strip]) -> bool:
-    """Paint `rows` (by their number within the widget, each of its whole width); False if it has to go the usual way."""
-    terminal = terminal_of(widget)
-    if terminal is None:
-        return False
-    terminal.paint_rows(region.x, {region.y + y: strip for y, strip in rows.items()})
-    return True
+class RowWidget(Widget):
+    """A widget that makes its rows itself, whole and in the terminal's colours, for the compositor as for `paint`.
+
+    So there is nothing to pad, and no cache of rows that painting past the compositor would have to keep true.
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._styles_now: dict[Style | None, Style] = {}  # as it is written -> as it is shown
+
+    def notify_style_update(self) -> None:
+        """The colours may have changed."""
+        super().notify_style_update()
+        self._styles_now.clear()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows of `crop`, as the compositor asks for them."""
+        strips = [self.render_line(y) for y in range(crop.y, crop.bottom)]
+        return strips if crop.width == self.size.width else [strip.crop(crop.x, crop.right) for strip in strips]
+
+    def paint(self, rows: Iterable[int]) -> None:
+        """Paint these rows, past the compositor if that may be."""
+        terminal, region = terminal_of(self), self.region
+        if terminal is not None:
+            terminal.paint_rows(region.x, {region.y + y: self.render_line(y) for y in rows})
+        elif numbers := list(rows):
+            self.refresh(Region(0, min(numbers), region.width, max(numbers) - min(numbers) + 1))
+
+    def over(self, style: Style | None) -> Style:
+        """`style` over the widget's own colours, as the terminal gets it; each is worked out once."""
+        known = self._styles_now.get(style)
+        if known is None:
+            if len(self._styles_now) > _STYLES:  # clicks carry their meaning in styles, so there is no end of them
+                self._styles_now.clear()
+            known = self._styles_now[style] = self._filtered(self.rich_style + style if style else self.rich_style)
+        return known
+
+    def own(self, strip: Iterable[Segment]) -> list[Segment]:
+        """The segments of `strip` in the terminal's colours."""
+        styles = self._styles_now
+        return [Segment(text, styles.get(style) or self.over(style)) for text, style, _ in strip]
+
+    def _filtered(self, style: Style) -> Style:
+        segments = [Segment("x", style)]
+        for line_filter in self.get_line_filters():
+            segments = line_filter.apply(segments, self.background_colors[1])
+        return segments[0].style or Style.null()

@@ -14,22 +14,19 @@ from typing import ClassVar, Final
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Region
 from textual.strip import Strip
 from textual.timer import Timer
-from textual.widget import Widget
 
-from tui_chat.ui.widgets.direct import paint, terminal_of
+from tui_chat.ui.widgets.direct import RowWidget, terminal_of
 from tui_chat.ui.widgets.line_selection import LineSelection, Place
 
 BAR: Final = 1  # columns of the scrollbar
 WHEEL: Final = 3  # lines of one step of the wheel
 _AUTO_SCROLL: Final = 0.05  # seconds between two steps while the mouse selects beyond an edge
-_STYLES: Final = 2_000
 _END: Final = 1 << 60  # a line below all others
 
 
-class LineView(Widget):
+class LineView(RowWidget):
     """Subclasses give `total` and `line`, and call `changed`."""
 
     ALLOW_SELECT = False  # Textual's selection; ours is below
@@ -43,7 +40,6 @@ class LineView(Widget):
         self.selection: LineSelection | None = None
         self._painted_top = 0
         self._painted_thumb = range(0)
-        self._styles_now: dict[Style | None, Style] = {}  # as it is written -> over the view's colours
         self._parts: dict[str, Style] = {}  # component styles by name
         self._thumb_grip: int | None = None  # where the mouse holds the thumb, in rows from its top
         self._pressed: Place | None = None  # where the mouse went down on the text
@@ -78,11 +74,10 @@ class LineView(Widget):
             self.top = self.max_top
         self._show(first, _END if stop is None else stop)
 
-    def restyle(self) -> None:
-        """The colours have changed."""
-        self._styles_now.clear()
+    def notify_style_update(self) -> None:
+        """The colours may have changed."""
+        super().notify_style_update()
         self._parts.clear()
-        self.refresh()
 
     # Scrolling -----------------------------------------------------------------------------------------------------
 
@@ -153,8 +148,8 @@ class LineView(Widget):
         if thumb != before:
             rows |= {row for row in {*thumb} ^ {*before} if 0 <= row < height}
         self._painted_top, self._painted_thumb = top, thumb
-        if rows and not paint(self, region, {row: self._row(row, thumb) for row in sorted(rows)}):
-            self.refresh(Region(0, min(rows), region.width, max(rows) - min(rows) + 1))
+        if rows:
+            self.paint(sorted(rows))
 
     def _overlaid_rows(self, moved: int) -> set[int]:
         """The rows that may show more than their line, before and after the view moved by `moved` lines."""
@@ -163,33 +158,20 @@ class LineView(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One row of the view."""
-        return self._row(y, self._thumb())
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        """The rows of `crop`, as the compositor asks for them: with nothing to pad or to cache."""
-        thumb = self._thumb()
-        strips = [self._row(y, thumb) for y in range(crop.y, crop.bottom)]
-        return strips if crop.width == self.size.width else [strip.crop(crop.x, crop.right) for strip in strips]
-
-    def _row(self, y: int, thumb: range) -> Strip:
-        width, styles = self.text_width, self._styles_now or self._read_styles()
+        width = self.text_width
         line = self.top + y
         content = self.line(line)
-        segments: list[Segment] = []
-        used = 0
-        if content is not None:
-            if content.cell_length > width:
-                content = content.crop(0, width)
-            used = content.cell_length
-            for text, style, _ in content:
-                segments.append(Segment(text, styles.get(style) or self._over(style)))
+        if content is not None and content.cell_length > width:
+            content = content.crop(0, width)
+        segments = self.own(content) if content is not None else []
+        used = content.cell_length if content is not None else 0
         if used < width:
-            segments.append(Segment(" " * (width - used), styles[None]))
+            segments.append(Segment(" " * (width - used), self.over(None)))
         if self.selection is not None and (span := self.selection.span(line)) is not None:
             segments = self._select(segments, span, width)
         strip = self.overlay(Strip(segments, width), y)
-        bar = styles[None] if y not in thumb else self._part("thumb" if self._thumb_grip is None else "thumb-held")
-        return Strip([*strip, Segment(" " * BAR, bar)], width + BAR)
+        thumb = "" if y not in self._painted_thumb else "thumb" if self._thumb_grip is None else "thumb-held"
+        return Strip([*strip, Segment(" " * BAR, self._part(thumb) if thumb else self.over(None))], width + BAR)
 
     def _select(self, segments: list[Segment], span: tuple[int, int | None], width: int) -> list[Segment]:
         start, stop = span[0], width if span[1] is None else min(span[1], width)
@@ -199,30 +181,12 @@ class LineView(Widget):
         middle = Segment.apply_style(whole.crop(start, stop), post_style=self._part("selection"))
         return [*whole.crop(0, start), *middle, *whole.crop(stop, width)]
 
-    def _read_styles(self) -> dict[Style | None, Style]:
-        self._styles_now = {None: self._filtered(self.rich_style)}
-        return self._styles_now
-
     def _part(self, name: str) -> Style:
         """The background that the component class gives, as a colour that hides what is under it."""
         if name not in self._parts:
             background = self.get_component_rich_style(f"lines--{name}").bgcolor
             self._parts[name] = self._filtered(Style(bgcolor=background))
         return self._parts[name]
-
-    def _over(self, style: Style | None) -> Style:
-        """`style` over the view's own colours, as the terminal gets it; each is worked out once."""
-        combined = self._filtered(self.rich_style + style) if style else (self._styles_now or self._read_styles())[None]
-        if len(self._styles_now) > _STYLES:  # clicks carry their meaning in styles, so there is no end of them
-            self._styles_now.clear()
-        self._styles_now[style] = combined
-        return combined
-
-    def _filtered(self, style: Style) -> Style:
-        segments = [Segment("x", style)]
-        for line_filter in self.get_line_filters():
-            segments = line_filter.apply(segments, self.background_colors[1])
-        return segments[0].style or Style.null()
 
     # The scrollbar -------------------------------------------------------------------------------------------------
 

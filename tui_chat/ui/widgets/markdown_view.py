@@ -101,7 +101,6 @@ class MarkdownView(LineView):
 
     def _restyle(self) -> None:
         looks = self.looks()
-        self.restyle()
         if looks != self._looks:
             self._looks = looks
             self.lay_out_again()

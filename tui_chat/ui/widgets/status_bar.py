@@ -7,9 +7,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
-from textual.widget import Widget
 
-from tui_chat.ui.widgets.direct import paint
+from tui_chat.ui.widgets.direct import RowWidget
 from tui_chat.ui.widgets.looks import component_style
 from tui_chat.ui.wording import Field
 
@@ -30,7 +29,7 @@ def _cells(fields: Sequence[Field]) -> int:
     return sum(cell_len(field.text.rstrip()) for field in fields) + GAP * (len(fields) - 1)
 
 
-class StatusBar(Widget):
+class StatusBar(RowWidget):
     """Call `show` with fields; nothing here runs on a timer."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -52,8 +51,8 @@ class StatusBar(Widget):
         """Show `fields` from the left and `right` at the right edge."""
         if (fields, right) != (self._fields, self._right):
             self._fields, self._right = fields, right
-            if not self.is_attached or not paint(self, self.region, {0: self.render_line(0)}):
-                self.refresh()
+            if self.is_attached:
+                self.paint([0])
 
     @property
     def text(self) -> str:
@@ -62,7 +61,7 @@ class StatusBar(Widget):
 
     def render_line(self, y: int) -> Strip:
         """The one line."""
-        return self._line(self.size.width).apply_style(self.rich_style)
+        return Strip(self.own(self._line(self.size.width)), self.size.width)
 
     def _line(self, width: int) -> Strip:
         fields = fit(self._fields, self._right, width)

@@ -1,0 +1,84 @@
+"""What is painted past the compositor, with rows moved and pens remembered, is what a full repaint shows."""
+
+import random
+import sys
+import time
+from pathlib import Path
+
+import pyte
+import pytest
+
+from tests.e2e.terminal import Terminal
+from tui_chat.demo import DemoServer
+
+Grid = list[list[pyte.screens.Char]]
+WHEEL_UP, WHEEL_DOWN = "\x1b[<64;20;8M", "\x1b[<65;20;8M"
+
+
+def grid(terminal: Terminal, columns: int, rows: int) -> Grid:
+    return [[terminal.cell(x, y) for x in range(columns)] for y in range(rows)]
+
+
+def differences(wanted: Grid, shown: Grid) -> list[str]:
+    return [
+        f"row {y}: {''.join(cell.data for cell in row)!r}, shown as {''.join(cell.data for cell in other)!r},"
+        f" first at {next(x for x, cell in enumerate(row) if cell != other[x])}"
+        for y, (row, other) in enumerate(zip(wanted, shown, strict=True))
+        if row != other
+    ]
+
+
+def settle(terminal: Terminal) -> None:
+    """Wait until nothing has come for a while."""
+    began = time.monotonic()
+    terminal.wait_for(lambda: time.monotonic() - max(began, terminal.chunks[-1][0]) > 0.2)
+
+
+def show_all(terminal: Terminal) -> None:
+    before = len(terminal.raw)
+    terminal.press("ctrl+l")
+    terminal.wait_for(lambda: len(terminal.raw) > before + 2_000)
+    settle(terminal)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("seed", range(2))
+def test_after_anything_the_screen_is_that_of_a_full_repaint(server: DemoServer, tmp_path: Path, seed: int) -> None:
+    source = random.Random(seed)
+    columns, rows = [(100, 30), (41, 16)][seed]
+    env = {
+        "ANTHROPIC_BASE_URL": server.base_url,
+        "ANTHROPIC_API_KEY": "local",
+        "ANTHROPIC_CUSTOM_HEADERS": "x-demo-pacing: ttft=0.1 rate=300 seed=1",
+    }
+    command = [sys.executable, "-m", "tui_chat", "--data-dir", str(tmp_path)]
+    with Terminal(command, columns=columns, rows=rows, env=env) as terminal:
+        terminal.wait_for("ready")
+        terminal.send("long 600\r")
+        terminal.wait_for("What happens")
+        moves = [
+            WHEEL_UP,
+            WHEEL_UP * 3,
+            WHEEL_DOWN * 2,
+            "\x1b[5~",
+            "\x1b[6~",
+            "\x1b[1;5F",
+            "\x1b[1;5H",
+            "ab",
+            "\x7f\x7f",
+        ]
+        if seed:  # the message cursor, a selection and the scrollbar as well
+            moves += ["\t", "k", "\x1b[<0;9;4M\x1b[<32;20;9M\x1b[<0;20;9m"]
+            moves.append(f"\x1b[<0;{columns};4M\x1b[<32;{columns};9M\x1b[<0;{columns};9m")
+        for _ in range(12):
+            seen = len(terminal.raw)
+            terminal.send(source.choice(moves))
+            terminal.wait_for(lambda seen=seen: len(terminal.raw) > seen or " ready " in terminal.screen_text())
+        terminal.send("\x1b[1;5F")
+        terminal.wait_for(" ready ", 20)
+        for keys in ("\x1b[5~", WHEEL_UP * 2, WHEEL_DOWN, "\x1b[1;5H", "\x1b[1;5F"):
+            terminal.send(keys)
+            settle(terminal)
+            shown = grid(terminal, columns, rows)
+            show_all(terminal)
+            assert differences(grid(terminal, columns, rows), shown) == [], keys
