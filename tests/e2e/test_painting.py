@@ -3,6 +3,7 @@
 import random
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pyte
@@ -34,10 +35,15 @@ def settle(terminal: Terminal) -> None:
     terminal.wait_for(lambda: time.monotonic() - max(began, terminal.chunks[-1][0]) > 0.2)
 
 
+def answered(terminal: Terminal, seen: int) -> bool:
+    """Whether something was written since, or nothing will be."""
+    return len(terminal.raw) > seen or " ready " in terminal.screen_text()
+
+
 def show_all(terminal: Terminal) -> None:
     before = len(terminal.raw)
     terminal.press("ctrl+l")
-    terminal.wait_for(lambda: len(terminal.raw) > before + 2_000)
+    terminal.wait_for(lambda: len(terminal.raw) > before + 600)
     settle(terminal)
 
 
@@ -73,7 +79,7 @@ def test_after_anything_the_screen_is_that_of_a_full_repaint(server: DemoServer,
         for _ in range(12):
             seen = len(terminal.raw)
             terminal.send(source.choice(moves))
-            terminal.wait_for(lambda seen=seen: len(terminal.raw) > seen or " ready " in terminal.screen_text())
+            terminal.wait_for(partial(answered, terminal, seen))
         terminal.send("\x1b[1;5F")
         terminal.wait_for(" ready ", 20)
         for keys in ("\x1b[5~", WHEEL_UP * 2, WHEEL_DOWN, "\x1b[1;5H", "\x1b[1;5F"):

@@ -8,6 +8,7 @@ Why each override exists (Textual 8.2.8):
 - Exit: stock leaves every mode set after SIGTERM and SIGHUP, always leaves pixel mouse reports on, reads at full speed
   from a terminal that is gone, and waits for ever where an exception cuts its own end short. Here the signals, and a
   terminal that is gone, quit like Ctrl+Q, and the end of the interpreter restores what is left.
+- Output: stock writes with a thread, see `output.py`.
 - Title: Textual has none.
 
 What it must not know: the chat. It imports Textual and the sanitiser only. It leans on private names of Textual, all
@@ -25,13 +26,14 @@ import time
 from codecs import getincrementaldecoder
 from threading import Thread
 from types import FrameType
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from textual import constants
 from textual.app import App
 from textual.driver import Driver
 
 from tui_chat.text import sanitise_line
+from tui_chat.ui.output import DirectOutput, Output
 
 _IMPORT_PROBLEM: str | None = None
 try:
@@ -67,27 +69,6 @@ _PUSH_TITLE: Final = "\x1b[22;2t"
 _POP_TITLE: Final = "\x1b[23;2t"
 
 
-class _Output:
-    """The terminal's file for the writer thread: a terminal that is gone swallows what is written.
-
-    Textual's writer thread would end with the error, and the next 30 writes would block the application for ever.
-    """
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-
-    def write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._file.write(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._file.flush()
-
-    def fileno(self) -> int:
-        return self._file.fileno()
-
-
 class TerminalDriver(LinuxDriver):
     """Textual's driver for Linux and macOS with the changes told above. Made by `driver_class`."""
 
@@ -98,7 +79,8 @@ class TerminalDriver(LinuxDriver):
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
-        self._file: Any = _Output(self._file)
+        self._file: Any = Output(self._file)
+        self._direct = DirectOutput(self._file)
         self._title: str | None = None
         self._active = False
         self._must_restore = False
@@ -116,6 +98,10 @@ class TerminalDriver(LinuxDriver):
             self._title = title
             self._write_title()
 
+    def write(self, data: str) -> None:
+        if rest := self._direct.write(data):
+            super().write(rest)
+
     def start_application_mode(self) -> None:
         if self._wake is None:
             self._wake = os.pipe()
@@ -123,6 +109,7 @@ class TerminalDriver(LinuxDriver):
         super().start_application_mode()  # type: ignore[no-untyped-call]  # stock has no annotation
         if self._writer_thread is writer_before:
             return  # in the background: the process is about to be stopped, and starts again later
+        self._direct.open()
         self._active = self._must_restore = True
         atexit.register(self._restore)
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -151,6 +138,7 @@ class TerminalDriver(LinuxDriver):
             if self._has_title:
                 self.write(_POP_TITLE)
         super().stop_application_mode()
+        self._direct.close()
         if self._active:
             self._active = False
             # A second signal may follow the one that ends us at any time; it must not cut the saving short.
