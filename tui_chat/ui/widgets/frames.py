@@ -27,12 +27,12 @@ class FrameGate:
         """Whether something waits to be painted."""
         return self._due is not None
 
-    def request(self) -> None:
-        """Something changed."""
+    def request(self, *, at_once: bool = False) -> None:
+        """Something changed. `at_once`: a frame was only begun; go on as soon as the keys that came meanwhile are handled."""
         if self._due is not None:
             return
         loop = asyncio.get_running_loop()
-        wait = self._flushed_at + FRAME - time.monotonic()
+        wait = 0.0 if at_once else self._flushed_at + FRAME - time.monotonic()
         self._due = loop.call_soon(self.flush) if wait <= 0 else loop.call_later(wait, self.flush)
 
     def flush(self) -> None:

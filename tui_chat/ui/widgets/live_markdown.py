@@ -8,6 +8,7 @@ from textual.strip import Strip
 from tui_chat.ui.markdown import LiveDocument
 from tui_chat.ui.widgets.frames import FrameGate
 from tui_chat.ui.widgets.markdown_view import MarkdownView
+from tui_chat.ui.widgets.reply_item import SLICE
 
 
 class LiveMarkdown(MarkdownView):
@@ -73,9 +74,11 @@ class LiveMarkdown(MarkdownView):
             self._document.write(self.source)
         if self._finished:
             self._document.finish()
-        self._document.update()
+        self._flush()
         self.changed(0)
 
     def _flush(self) -> None:
         if self._document is not None:
-            self.changed(self._document.update())
+            self.changed(self._document.update(SLICE))
+            if self._document.behind:
+                self._frames.request(at_once=True)

@@ -8,8 +8,9 @@ from bisect import bisect_right
 
 from textual.strip import Strip
 
-from tui_chat.ui.widgets.log_items import LogItem, ReplyItem
+from tui_chat.ui.widgets.log_items import LogItem
 from tui_chat.ui.widgets.markdown_view import Looks
+from tui_chat.ui.widgets.reply_item import ReplyItem
 
 
 class LogLayout:
@@ -47,10 +48,13 @@ class LogLayout:
         """The first line of the item at `place`."""
         return self._starts[place]
 
+    def end(self, place: int) -> int:
+        """The line after the last one of the item at `place`."""
+        return self._starts[place + 1] if place + 1 < len(self._starts) else self.total
+
     def height(self, place: int) -> int:
         """The lines that the item at `place` takes in this layout."""
-        end = self._starts[place + 1] if place + 1 < len(self._starts) else self.total
-        return end - self._starts[place]
+        return self.end(place) - self._starts[place]
 
     def place_at(self, line: int) -> int | None:
         """The place of the item that `line` belongs to."""

@@ -21,10 +21,11 @@ from textual.strip import Strip
 
 from tui_chat.ui.widgets.frames import FrameGate
 from tui_chat.ui.widgets.keys import own_actions, passed_on
-from tui_chat.ui.widgets.log_items import LogItem, NoticeItem, PromptItem, ReplyItem, plain
+from tui_chat.ui.widgets.log_items import LogItem, NoticeItem, PromptItem, plain
 from tui_chat.ui.widgets.log_layout import LogLayout
 from tui_chat.ui.widgets.log_paint import selected_text, with_mark
 from tui_chat.ui.widgets.markdown_view import MarkdownView
+from tui_chat.ui.widgets.reply_item import ReplyItem
 
 _CURSOR_MARK: Final = "▎"
 
@@ -164,6 +165,7 @@ class MessageLog(MarkdownView, can_focus=True):
         if not self._in_bulk:
             place = len(self._items.items) - 1
             self._items.fill(place)
+            self._go_on_with(item)
             self.changed(self._items.start(place))
 
     def _flush(self) -> None:
@@ -173,14 +175,31 @@ class MessageLog(MarkdownView, can_focus=True):
             if reply is None or not reply.width:
                 continue
             place = self._items.place_of(reply)
-            start = self._items.start(place)
+            start, end = self._items.start(place), self._items.end(place)
             first = start + reply.update()
             grown = self._settle(place)
-            self.changed(first, None if grown else start + reply.height)
+            if grown and not self.following and first < self.top:
+                self.top = self._kept(start, end, grown)
+            self.changed(first, None if grown else end)
+            self._go_on_with(reply)
+
+    def _kept(self, start: int, end: int, grown: int) -> int:
+        """The top that keeps the reader's place when an item that begins above it has grown."""
+        if end <= self.top + self.size.height:
+            top = self.top + grown  # what they see stands at its end, or below it
+        else:
+            top = start + (self.top - start) * (end + grown - start) // (end - start)
+        return max(0, min(top, self.max_top))
+
+    def _go_on_with(self, item: LogItem) -> None:
+        """See to it that `item` is laid out to its end."""
+        if item.behind:
+            self._dirty.add(item.turn_id)
+            self._frames.request(at_once=True)
 
     def _settle(self, place: int) -> int:
         """Take over the height of an item; returns by how many lines it grew."""
-        end = self._items.start(place) + self._items.height(place)
+        end = self._items.end(place)
         grown = self._items.settle(place)
         if grown and self.selection is not None:
             self.selection.shift(end, grown)
@@ -213,6 +232,8 @@ class MessageLog(MarkdownView, can_focus=True):
         else:
             items.fill_from(place, self.size.height * 2)
             self.top = min(items.start(place) + int(share * items.height(place)), self.max_top)
+        for item in items.items:
+            self._go_on_with(item)
         self.changed(0)
 
     def prepare(self) -> None:
@@ -225,6 +246,7 @@ class MessageLog(MarkdownView, can_focus=True):
                 return
             above = items.start(place) < self.top
             items.fill_in(place)
+            self._go_on_with(items.items[place])
             grown = self._settle(place)
             if at_end:
                 self.top = self.max_top
