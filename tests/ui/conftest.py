@@ -81,6 +81,12 @@ class Chat:
         await self.pilot.pause()
 
 
+@pytest.fixture(autouse=True)
+def nobodys_clipboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests must not write on the clipboard of the person who runs them."""
+    monkeypatch.setattr("tui_chat.ui.clipboard.tools", lambda *_: [])
+
+
 OpenChat = Callable[..., AbstractAsyncContextManager[Chat]]
 
 

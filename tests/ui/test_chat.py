@@ -228,7 +228,7 @@ async def test_an_odd_link_is_not_opened_and_harms_nothing(open_chat: OpenChat) 
 async def test_a_lone_surrogate_can_be_copied(open_chat: OpenChat) -> None:
     async with open_chat() as chat:
         chat.app.chat.copy("half \ud83d a pair")
-        assert chat.app.clipboard.startswith("half ")
+        await chat.until(lambda: chat.app.clipboard.startswith("half "))
 
 
 async def test_a_conversation_that_is_left_sends_nothing_more(open_chat: OpenChat, server: DemoServer) -> None:

@@ -1,8 +1,17 @@
 """The log: following, staying, laying out, the cursor, the selection, widths."""
 
 import pytest
+from textual import events
 
 from tests.ui.conftest import OpenChat
+from tui_chat.ui.widgets.line_selection import LineSelection, Place
+from tui_chat.ui.widgets.message_log import MessageLog
+
+
+def mouse_move(log: MessageLog, x: int, y: int) -> events.MouseMove:
+    """The pointer, dragged to a place of the log or outside of it."""
+    region = log.region
+    return events.MouseMove(log, x, y, 0, 0, 1, False, False, False, region.x + x, region.y + y)
 
 
 async def test_it_follows_until_the_reader_scrolls_up(open_chat: OpenChat) -> None:
@@ -181,3 +190,135 @@ async def test_thinking_can_be_opened_and_stays_when_stopped(open_chat: OpenChat
         await chat.press("tab", "t")
         await chat.pilot.pause()
         assert beginning in chat.log
+
+
+async def test_a_selection_gives_the_source(open_chat: OpenChat) -> None:
+    async with open_chat(size=(60, 60)) as chat:
+        await chat.say("markdown")
+        log = chat.app.chat.log_widget
+        log.action_to_start()
+        await chat.pilot.pause()
+        first = next(y for y in range(log.size.height) if "Plain text with" in log.render_line(y).text)
+        last = next(y for y in range(log.size.height) if "hard break" in log.render_line(y).text)
+        await chat.pilot.mouse_down(log, offset=(3, first))
+        await chat.pilot.hover(log, offset=(58, last))
+        await chat.pilot.mouse_up(log, offset=(58, last))
+        source = log.selected_text()
+        assert source.startswith("Plain text with **bold**")
+        session = chat.app.chat.session
+        assert session is not None
+        assert session.turn is not None
+        assert source in session.turn.text
+        await chat.pilot.click(log, offset=(3, first))
+        assert log.selected_text() == ""
+
+
+async def test_selecting_across_messages_gives_each_ones_source(open_chat: OpenChat) -> None:
+    async with open_chat(size=(80, 60)) as chat:
+        await chat.say("hello")
+        await chat.say("code")
+        log = chat.app.chat.log_widget
+        log.action_to_start()
+        await chat.pilot.pause()
+        session = chat.app.chat.session
+        assert session is not None
+        log.selection = LineSelection(Place(0, 0), Place(log.total - 1, 79))
+        text = log.selected_text()
+        assert all(turn.prompt.text in text and turn.text.strip("\n") in text for turn in session.conversation.turns)
+
+
+async def test_selecting_beyond_the_edge_moves_the_view(open_chat: OpenChat) -> None:
+    async with open_chat(size=(80, 20)) as chat:
+        await chat.say("long")
+        log = chat.app.chat.log_widget
+        top = log.top
+        await chat.pilot.mouse_down(log, offset=(30, 5))
+        log.post_message(mouse_move(log, 5, -2))
+        await chat.until(lambda: log.top < top - 6)
+        await chat.pilot.mouse_up(log, offset=(5, 0))
+        stopped = log.top
+        await chat.pilot.pause(0.2)
+        assert log.top == stopped
+        assert len(log.selected_text().splitlines()) > 5
+
+
+async def test_the_scrollbar_can_be_dragged(open_chat: OpenChat) -> None:
+    async with open_chat(size=(80, 20)) as chat:
+        await chat.say("long")
+        log = chat.app.chat.log_widget
+        await chat.pilot.mouse_down(log, offset=(79, log.size.height - 1))
+        await chat.pilot.hover(log, offset=(79, 0))
+        assert (log.top, log.following) == (0, False)
+        await chat.pilot.hover(log, offset=(79, log.size.height - 1))
+        await chat.pilot.mouse_up(log, offset=(79, log.size.height - 1))
+        assert log.following
+
+
+async def test_code_is_wrapped_or_moved(open_chat: OpenChat) -> None:
+    async with open_chat(size=(60, 40)) as chat:
+        log = chat.app.chat.log_widget
+        log.add_reply("given", "```py\nvalue = " + "x" * 80 + " + END\n```\n")
+        await chat.pilot.pause()
+        assert "↳" in chat.log
+        await chat.press("tab", "w")
+        await chat.pilot.pause()
+        assert "↳" not in chat.log
+        assert "›" in chat.log
+        assert "END" not in chat.log
+        await chat.press(*["right"] * 8)
+        assert "+ END" in chat.log
+        assert "‹" in chat.log
+        await chat.press("b")
+        await chat.until(lambda: chat.app.clipboard == "value = " + "x" * 80 + " + END\n")
+        await chat.press(*["left"] * 8)
+        assert "value" in chat.log
+        assert log.has_focus
+
+
+async def test_the_target_of_a_link_is_shown_under_the_mouse(open_chat: OpenChat) -> None:
+    async with open_chat(size=(100, 60)) as chat:
+        log = chat.app.chat.log_widget
+        log.add_reply("given", "See [example.com](https://evil.test/a) there.")
+        await chat.pilot.pause()
+        line = next(y for y in range(log.size.height) if "See example.com" in log.render_line(y).text)
+        await chat.pilot.hover(log, offset=(9, line))
+        await chat.until(lambda: "goes to evil.test" in chat.app.chat.status_bar.text)
+        await chat.pilot.hover(log, offset=(60, line))
+        await chat.until(lambda: "evil" not in chat.app.chat.status_bar.text)
+
+
+async def test_links_are_opened_by_a_key(open_chat: OpenChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_chat(size=(100, 60)) as chat:
+        opened: list[str] = []
+        monkeypatch.setattr("webbrowser.open", lambda url, **_: opened.append(url))
+        log = chat.app.chat.log_widget
+        log.add_reply("given", "See [this](https://example.org/a), that.")
+        await chat.press("tab", "o")
+        await chat.until(lambda: opened == ["https://example.org/a"])
+        await chat.press("escape")
+        log.add_reply("more", "See [a](https://example.org/a) and [b](https://example.org/b).")
+        await chat.press("tab", "o")
+        await chat.until(lambda: len(chat.app.screen_stack) == 2)
+        await chat.press("down", "enter")
+        await chat.until(lambda: opened[1:] == ["https://example.org/b"])
+
+
+async def test_the_whole_chat_is_copied_as_markdown(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("hello")
+        await chat.send("/copy chat")
+        await chat.until(lambda: chat.app.clipboard.startswith("## You\n\nhello\n"))
+        session = chat.app.chat.session
+        assert session is not None
+        assert session.turn is not None
+        assert session.turn.text in chat.app.clipboard
+
+
+async def test_the_mouse_can_be_left_to_the_terminal(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.send("/mouse")
+        await chat.until(lambda: not chat.app.mouse_taken)
+    async with open_chat() as chat:
+        assert not chat.app.mouse_taken
+        await chat.send("/mouse")
+        await chat.until(lambda: chat.app.mouse_taken)

@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
@@ -27,13 +26,12 @@ from tui_chat.runtime import Runtime, read_state, write_state
 from tui_chat.text import sanitise_line
 from tui_chat.ui import wording
 from tui_chat.ui.commands import COMMANDS
-from tui_chat.ui.driver import driver_class
+from tui_chat.ui.driver import driver_class, take_mouse
+from tui_chat.ui.links import link_note, may_open
 from tui_chat.ui.painted_app import PaintedApp
 from tui_chat.ui.screens.chat import ChatScreen
 
 _log = logging.getLogger(__name__)
-
-SCHEMES = frozenset({"http", "https", "mailto"})
 
 
 class TuiChatApp(PaintedApp):
@@ -63,6 +61,7 @@ class TuiChatApp(PaintedApp):
         self._prompt, self._resume, self._continue_last = prompt, resume, continue_last
         self._prompts: list[str] = []
         self._quitting = False
+        self.mouse_taken = True
         self._state_dir: Path | None = config.data_dir if store_conversations else None
 
     # Start ---------------------------------------------------------------------------------------------------------
@@ -73,8 +72,10 @@ class TuiChatApp(PaintedApp):
 
     def on_mount(self) -> None:
         """Choose the theme, then open what is slow after the first paint."""
-        remembered = read_state(self._state_dir).get("theme") if self._state_dir else None
-        for theme in (remembered, self.config.theme):
+        remembered = read_state(self._state_dir) if self._state_dir else {}
+        if remembered.get("mouse") is False:
+            self._set_mouse(taken=False)
+        for theme in (remembered.get("theme"), self.config.theme):
             if theme in self.available_themes:
                 self.theme = str(theme)
                 break
@@ -250,6 +251,20 @@ class TuiChatApp(PaintedApp):
                 lambda name: self._choose_theme(name) if name else preview(before),
             )
 
+    def action_mouse(self) -> None:
+        """Leave the mouse to the terminal, for its own selecting and pasting, or take it back."""
+        self._set_mouse(taken=not self.mouse_taken)
+        self.notify(
+            "the mouse is ours again" if self.mouse_taken else "the mouse is the terminal's now; /mouse takes it back",
+            markup=False,
+        )
+        if self._state_dir is not None:
+            write_state(self._state_dir, mouse=self.mouse_taken)
+
+    def _set_mouse(self, *, taken: bool) -> None:
+        self.mouse_taken = taken
+        take_mouse(self, taken=taken)
+
     async def action_resume(self, argument: str = "") -> None:
         """Open an earlier conversation."""
         if self.chat.session is None:
@@ -285,14 +300,10 @@ class TuiChatApp(PaintedApp):
 
     def open_url(self, url: str, *, new_tab: bool = True) -> None:
         """Open a link of the web or mail, and nothing else: replies are not to be trusted with other schemes."""
-        try:
-            allowed = urlsplit(url).scheme.lower() in SCHEMES
-        except ValueError:  # a bracket left open
-            allowed = False
-        if allowed:
+        if may_open(url):
             super().open_url(url, new_tab=new_tab)
         else:
-            self.notify(f"not opened: {sanitise_line(url)[:200]}", severity="warning", markup=False)
+            self.notify(link_note(url).sentence, severity="warning", markup=False)
 
     # The end -------------------------------------------------------------------------------------------------------
 

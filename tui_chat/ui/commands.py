@@ -19,6 +19,7 @@ class Command:
     argument: str = ""
     key: str = ""
     slash: bool = True
+    only: str = ".*"  # what the argument has to look like; else the text is a prompt
 
 
 COMMANDS: Final = (
@@ -27,7 +28,17 @@ COMMANDS: Final = (
     Command("model", "Model", "choose the model of the next request", "model", "name"),
     Command("system", "System prompt", "change what the model is told before the conversation", "system", "text"),
     Command("theme", "Theme", "choose the colours", "theme", "name"),
-    Command("copy", "Copy reply", "copy the last reply as markdown", "copy_reply"),
+    Command(
+        "copy",
+        "Copy reply",
+        "copy the last reply, its nth code block, or the whole chat",
+        "copy",
+        "n or chat",
+        only=r"\d*|chat",
+    ),
+    Command("chat", "Copy chat", "copy the whole chat as markdown", "copy_chat", slash=False),
+    Command("wrap", "Wrap code", "wrap long lines of code, or cut them", "wrap_code", key="w in the log"),
+    Command("mouse", "Mouse", "leave the mouse to the terminal, for its own selecting, or take it back", "mouse"),
     Command("stop", "Stop", "stop the running reply", "stop", key="Esc", slash=False),
     Command("again", "Send again", "send the last prompt again after a stop or a failure", "send_again", slash=False),
     Command(
@@ -64,4 +75,5 @@ def parse(text: str) -> tuple[Command, str] | None:
     if command is None or "\n" in text.strip():
         return None
     argument = argument.strip()
-    return None if argument and not command.argument else (command, argument)
+    fits = re.fullmatch(command.only, argument, re.DOTALL) if command.argument else not argument
+    return (command, argument) if fits else None

@@ -119,6 +119,16 @@ class TerminalDriver(LinuxDriver):
             self.write(_PUSH_TITLE)
             self._write_title()
 
+    def take_mouse(self, *, taken: bool) -> None:
+        """Ask the terminal for the mouse, or leave it to the terminal's own selecting."""
+        if taken:
+            self._mouse = True
+            self._enable_mouse_support()
+        else:
+            self._disable_mouse_support()
+            self.write("\x1b[?1016l")  # pixel reports, which stock forgets
+            self._mouse = False
+
     def disable_input(self) -> None:
         if self._wake is not None:
             reader, writer = self._wake
@@ -238,6 +248,12 @@ def set_terminal_title(app: App[Any], text: str) -> None:
         driver.set_title(text)
 
 
+def take_mouse(app: App[Any], *, taken: bool) -> None:
+    """Take the mouse, or leave it to the terminal, where the application runs on our driver."""
+    if isinstance(driver := app._driver, TerminalDriver):  # noqa: SLF001  # Textual has no public way to the driver
+        driver.take_mouse(taken=taken)
+
+
 def driver_class(escape_wait_ms: int | None = None) -> type[Driver] | None:
     """The driver for `App(driver_class=...)`; None stands for Textual's own choice.
 
@@ -272,6 +288,7 @@ def _misfit() -> str | None:
     needed = (
         (LinuxDriver, {"_run_input_thread", "run_input_thread", "process_message", "disable_input"}),
         (LinuxDriver, {"start_application_mode", "stop_application_mode", "write"}),
+        (LinuxDriver, {"_enable_mouse_support", "_disable_mouse_support"}),
         (
             vars(LinuxDriver)["__init__"],
             {"_file", "fileno", "input_tty", "attrs_before", "_key_thread", "_writer_thread"},

@@ -320,10 +320,24 @@ class ChatScreen(LogScreen):
         self._quit_asked = now
         self.notify("Ctrl+C again quits; Ctrl+Q quits at once", timeout=QUIT_WINDOW, markup=False)
 
-    def action_copy_reply(self) -> None:
-        """Copy the last reply as markdown."""
+    def action_copy(self, argument: str = "") -> None:
+        """Copy the last reply as markdown, its code block of that number, or the whole chat."""
         turns = self.session.conversation.turns if self.session else []
-        self.copy(next((turn.text for turn in reversed(turns) if turn.text), ""))
+        last = next((turn for turn in reversed(turns) if turn.text), None)
+        if argument == "chat":
+            self.action_copy_chat()
+        elif argument and last is not None:
+            code = self.log_widget.code_of(last.id, int(argument)) if argument.isdecimal() else None
+            if code is None:
+                self.notify("the last reply has no such code block", severity="warning", markup=False)
+            else:
+                self.copy(code)
+        else:
+            self.copy(last.text if last is not None else "")
+
+    def action_copy_chat(self) -> None:
+        """Copy all prompts and replies as one markdown text."""
+        self.copy(self.transcript.as_markdown(self.session.conversation.turns if self.session else []))
 
     def start_over(self) -> None:
         """Empty the screen for another conversation."""

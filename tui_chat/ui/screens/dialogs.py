@@ -162,7 +162,10 @@ _KEYS = (
 _LOG_KEYS = (
     ("Up k  Down j", "the message before, the message after"),
     ("c", "copy the message as markdown"),
+    ("b", "copy the code block in view"),
     ("1 to 9", "copy that code block of the message"),
+    ("w", "wrap long lines of code, or cut them; Left and Right then move them"),
+    ("o", "open a link of the message"),
     ("t", "show or hide what it thought"),
     ("r", "send a stopped or failed prompt again"),
     ("x", "take a stopped reply into the next request, or leave it out"),

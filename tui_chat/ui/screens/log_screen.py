@@ -10,7 +10,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from tui_chat.text import storable
+from tui_chat.text import sanitise_line
+from tui_chat.ui import clipboard
+from tui_chat.ui.links import link_note
 from tui_chat.ui.queue import PromptQueue
 from tui_chat.ui.widgets.composer import Composer
 from tui_chat.ui.widgets.message_log import MessageLog
@@ -32,6 +34,11 @@ class LogScreen(Screen[None]):
         "r": "send_again",
         "x": "toggle_context",
         "t": "toggle_thinking",
+    }
+    LOG_ACTIONS: ClassVar[dict[str, str]] = {
+        "b": "copy_code",
+        "o": "open_link",
+        "w": "wrap_code",
     }
 
     def __init__(self) -> None:
@@ -73,6 +80,10 @@ class LogScreen(Screen[None]):
             self.log_widget.stop_typing()
             self.copy(code)
             return
+        if key in self.LOG_ACTIONS and not self.composer.has_focus:
+            self.log_widget.stop_typing()
+            getattr(self, f"action_{self.LOG_ACTIONS[key]}")()
+            return
         action = self.LOG_KEYS.get(key)
         turn_id = self.log_widget.cursor_turn
         if action is not None and turn_id is not None and not self.composer.has_focus:
@@ -102,13 +113,49 @@ class LogScreen(Screen[None]):
         """Open a link; the app refuses schemes that are not the web's."""
         self.app.open_url(message.url)
 
+    @on(MessageLog.LinkHovered)
+    def link_hovered(self, message: MessageLog.LinkHovered) -> None:
+        """Say in the status bar where the link really goes."""
+        link = message.link
+        note = link_note(link.href, link.text) if link is not None else None
+        self.status_bar.say(note.sentence if note else None, "warm" if note and note.warning else "dim")
+
+    def action_open_link(self) -> None:
+        """Open the link of the message under the cursor; of several, or where it may deceive, show where they go and ask."""
+        links = self.log_widget.cursor_links
+        if not links:
+            self.notify("there is no link in this message", markup=False)
+        elif len(links) == 1 and not link_note(*links[0]).warning:
+            self.app.open_url(links[0].href)
+        else:
+            from tui_chat.ui.screens.dialogs import PickScreen  # dialogs are not needed for the first paint
+
+            entries = [(link.href, f"{sanitise_line(link.text)[:60]}  {link_note(*link).sentence}") for link in links]
+            self.app.push_screen(
+                PickScreen("Open link", entries, show_key=False), lambda url: self.app.open_url(url) if url else None
+            )
+
+    def action_copy_code(self) -> None:
+        """Copy the code block in view of the message under the cursor."""
+        self.copy(self.log_widget.code_under_cursor() or "")
+
+    def action_wrap_code(self) -> None:
+        """Wrap long lines of code, or cut them."""
+        wrapped = self.log_widget.toggle_code_wrap()
+        self.notify(
+            "code is wrapped" if wrapped else "code is not wrapped; in the log Left and Right move it", markup=False
+        )
+
     def copy(self, text: str) -> None:
         """Put `text` on the clipboard, and say by which way."""
-        if not text.strip():
-            self.notify("there is nothing to copy yet", markup=False)
-            return
-        self.app.copy_to_clipboard(storable(text))
-        self.notify(f"sent {len(text)} characters to the terminal's clipboard (OSC 52)", markup=False)
+        if text.strip():
+            self.run_worker(self._copy(text), group="copy", exclusive=True, exit_on_error=False)
+        else:
+            self.notify("there is nothing to copy", markup=False)
+
+    async def _copy(self, text: str) -> None:
+        result = await clipboard.copy(text, self.app.copy_to_clipboard)
+        self.notify(sanitise_line(result.sentence), severity=result.tone, markup=False)
 
     def action_page(self, direction: int) -> None:
         """Move the log by a page."""

@@ -1,12 +1,13 @@
 """Turns in the words of the log: what a stored turn, or a running one, looks like there. No events, no keys."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from tui_chat.conversation import Turn
+from tui_chat.conversation import Outcome, Turn
 from tui_chat.runtime import Runtime
 from tui_chat.session import ChatSession
 from tui_chat.ui import wording
+from tui_chat.ui.chat_markdown import Said, chat_markdown
 from tui_chat.ui.widgets.message_log import MessageLog
 
 WELCOME = """\
@@ -62,6 +63,17 @@ class Transcript:
         self._log.reply(turn.id).end(
             wording.footer(turn, figures, goes_out=goes_out, saved=turn.id not in self._unsaved)
         )
+
+    def as_markdown(self, turns: Iterable[Turn]) -> str:
+        """All that was said, as one text; what ended early says so."""
+        said: list[Said] = []
+        for turn in turns:
+            said.append(Said("You", turn.prompt.text))
+            figures = self._runtime.figures(turn, time.monotonic())
+            early = turn.outcome is not None and turn.outcome is not Outcome.COMPLETED
+            footer = wording.footer(turn, figures, goes_out=True, saved=True) if early else None
+            said.append(Said(wording.model_name(turn.model), turn.text, footer.text if footer else ""))
+        return chat_markdown(said)
 
 
 def _thinking_summary(turn: Turn) -> str:

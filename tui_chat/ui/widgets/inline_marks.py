@@ -6,7 +6,8 @@ What it must not know: how the piece was chosen.
 """
 
 import re
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, Self
 
 from tui_chat.ui.widgets.source_alignment import DESTINATION
 
@@ -15,6 +16,7 @@ REACH: Final = 2_000  # characters from an end of the piece that are read for ma
 _MARK: Final = re.compile(r"\\.|`+|\*+|_+|~~|\[|\]", re.DOTALL)
 _BREAK: Final = re.compile(r"\r?\n[ \t>]*\r?\n")
 _LINK_END: Final = re.compile(r"\](?:\[[^\[\]]{0,999}\])?")
+_BACKTICKS: Final = re.compile("`+")
 _BEFORE: Final = re.compile(r"`+$")
 _ADDRESS: Final = re.compile(r"[^\s<>]+>")
 _OPEN_ADDRESS: Final = re.compile(r"<[^\s<>]*$")
@@ -28,8 +30,7 @@ def with_opening(source: str, low: int, start: int, end: int) -> int:
     before = source[low:start]
     if before.endswith("<") and (match := _ADDRESS.match(source, start, end)) and match.end() <= end:
         return start - 1
-    closers, _ = _unmatched(source[start:stop], before)
-    for closer in closers:
+    for closer in _Marks(source[start:stop], before).read().closers:
         opener = "[" if closer == "]" else closer
         if not source[low:start].endswith(opener):
             break
@@ -46,8 +47,7 @@ def with_closing(source: str, start: int, end: int, high: int) -> int:
         begin = blank.end()
     if source.startswith(">", end, high) and _OPEN_ADDRESS.search(source[begin:end]):
         return end + 1
-    _, openers = _unmatched(source[begin:end], "")
-    for opener in reversed(openers):
+    for opener in reversed(_Marks(source[begin:end], "").read().openers):
         if opener == "[":
             if (match := _LINK_END.match(source, end, high)) is None:
                 break
@@ -60,67 +60,70 @@ def with_closing(source: str, start: int, end: int, high: int) -> int:
     return end
 
 
-def _unmatched(text: str, before: str) -> tuple[list[str], list[str]]:
-    """The marks in `text` that close what was opened before it, and those it opens and does not close."""
-    closers: list[str] = []
-    openers: list[str] = []
-    at = 0
-    if (inside := _BEFORE.search(before)) is not None:
-        # The text begins in a code span: up to its end nothing is markup.
-        at = _run(text, inside[0], 0)
-        if at < 0:
-            return [], []
-        closers.append(inside[0])
-        at += len(inside[0])
-    while (match := _MARK.search(text, at)) is not None:
-        mark, start, at = match[0], match.start(), match.end()
-        if mark[0] == "\\":
-            continue
-        if mark[0] == "`":
-            end = _run(text, mark, at)
-            if end < 0:
-                openers.append(mark)
-                break
-            at = end + len(mark)
-        elif mark == "[":
+@dataclass(slots=True)
+class _Marks:
+    """The marks in `text` that close what was opened `before` it, and those it opens and does not close."""
+
+    text: str
+    before: str
+    closers: list[str] = field(default_factory=list)
+    openers: list[str] = field(default_factory=list)
+
+    def read(self) -> Self:
+        """Find them."""
+        text, at = self.text, 0
+        if (inside := _BEFORE.search(self.before)) is not None:
+            # The text begins in a code span: up to its end nothing is markup.
+            at = _run(text, inside[0], 0)
+            if at < 0:
+                return self
+            self.closers.append(inside[0])
+            at += len(inside[0])
+        while (match := _MARK.search(text, at)) is not None:
+            mark, at = match[0], match.end()
+            if mark[0] == "`":
+                end = _run(text, mark, at)
+                if end < 0:
+                    self.openers.append(mark)
+                    break
+                at = end + len(mark)
+            elif mark == "[":
+                self.openers.append(mark)
+            elif mark == "]":
+                self._close_bracket()
+                if (address := DESTINATION.match(text, at)) is not None:
+                    at = address.end()
+            elif mark[0] != "\\":
+                self._delimiter(match.start(), mark)
+        return self
+
+    def _close_bracket(self) -> None:
+        if "[" not in self.openers:
+            self.closers.append("]")
+            return
+        while self.openers.pop() != "[":
+            pass
+
+    def _delimiter(self, start: int, mark: str) -> None:
+        """A run of stars, underscores or tildes closes what it can and opens with the rest."""
+        text, openers = self.text, self.openers
+        left = text[start - 1] if start else " "
+        right = text[start + len(mark)] if start + len(mark) < len(text) else " "
+        closes, opens = not left.isspace(), not right.isspace()
+        if mark[0] == "_" and left.isalnum() and right.isalnum():
+            return
+        while mark and closes and openers and openers[-1][0] == mark[0]:
+            opener = openers.pop()
+            used = min(len(opener), len(mark))
+            mark = mark[used:]
+            if len(opener) > used:
+                openers.append(opener[used:])
+        if mark and closes and (not opens or mark in self.before):
+            self.closers.append(mark)
+        elif mark and opens:
             openers.append(mark)
-        elif mark == "]":
-            if "[" in openers:
-                while openers.pop() != "[":
-                    pass
-            else:
-                closers.append(mark)
-            if (address := DESTINATION.match(text, at)) is not None:
-                at = address.end()
-        else:
-            _delimiter(text, start, mark, before, closers, openers)
-    return closers, openers
 
 
 def _run(text: str, run: str, start: int) -> int:
     """The next run of exactly as many backticks, or -1."""
-    for match in re.compile("`+").finditer(text, start):
-        if match[0] == run:
-            return match.start()
-    return -1
-
-
-def _delimiter(text: str, start: int, mark: str, before: str, closers: list[str], openers: list[str]) -> None:
-    """A run of stars, underscores or tildes closes what it can and opens with the rest."""
-    left = text[start - 1] if start else " "
-    right = text[start + len(mark)] if start + len(mark) < len(text) else " "
-    closes, opens = not left.isspace(), not right.isspace()
-    if mark[0] == "_" and left.isalnum() and right.isalnum():
-        return
-    while mark and closes and openers and openers[-1][0] == mark[0]:
-        opener = openers.pop()
-        used = min(len(opener), len(mark))
-        mark = mark[used:]
-        if len(opener) > used:
-            openers.append(opener[used:])
-    if not mark:
-        return
-    if closes and (not opens or mark in before):
-        closers.append(mark)
-    elif opens:
-        openers.append(mark)
+    return next((match.start() for match in _BACKTICKS.finditer(text, start) if match[0] == run), -1)

@@ -60,6 +60,9 @@ class LineView(RowWidget):
         """The last word on a row of the view."""
         return strip
 
+    def hovered(self, event: events.MouseMove) -> None:
+        """The mouse is over the view, and nothing is dragged."""
+
     def prepare(self) -> None:
         """The view has moved: lay out what is in it now. May move `top` again."""
 
@@ -243,6 +246,9 @@ class LineView(RowWidget):
                 self._auto_scroll = None
             if beyond:
                 self._auto_scroll = self.set_interval(_AUTO_SCROLL, partial(self._select_beyond, event, beyond))
+
+        else:
+            self.hovered(event)
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
         """Let go."""

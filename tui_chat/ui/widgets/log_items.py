@@ -14,6 +14,8 @@ from textual.strip import Strip
 from tui_chat.text import sanitise
 from tui_chat.ui.markdown.layout import segments, wrap
 from tui_chat.ui.widgets.markdown_view import Looks
+from tui_chat.ui.widgets.plain_selection import selected_plain
+from tui_chat.ui.widgets.source_stretch import Place
 
 INDENT: Final = 3  # column where text starts
 MARGIN: Final = 2  # columns left free at the right
@@ -46,6 +48,9 @@ class LogItem(Protocol):
     @property
     def source(self) -> str:
         """What copying it gives."""
+
+    def selected(self, start: Place, end: Place) -> str:
+        """The source of what stands from `start` up to `end` (line of the item, column in cells)."""
 
 
 def _estimate(text: str, width: int = 90) -> int:
@@ -85,6 +90,11 @@ class _TextItem:
         """The line at `index`."""
         return self._lines[index]
 
+    def selected(self, start: Place, end: Place) -> str:
+        """The text, without the breaks of wrapping."""
+        rows = [line.text[INDENT:] for line in self._lines[:-1]]
+        return selected_plain(self.source, rows, inside(start), inside(end))
+
 
 class PromptItem(_TextItem):
     """What the user said: plain text behind the accent bar."""
@@ -109,6 +119,11 @@ class NoticeItem(_TextItem):
         pad = [Segment(" " * INDENT)]
         self._lines = [*wrapped(sanitise(self.source), looks[self._style], width - INDENT - MARGIN, pad, pad), BLANK]
         self.width = width
+
+
+def inside(place: Place) -> Place:
+    """`place` without the log's indentation."""
+    return place[0], max(0, place[1] - INDENT)
 
 
 def plain(strips: Iterable[Strip]) -> str:

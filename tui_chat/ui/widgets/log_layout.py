@@ -81,6 +81,29 @@ class LogLayout:
         item = None if place is None else self.items[place]
         return item.code_at(line - self._starts[place]) if place is not None and isinstance(item, ReplyItem) else None
 
+    def selected(self, first: tuple[int, int], last: tuple[int, int]) -> str:
+        """The source of what stands from `first` to `last` (line, column; both cells belong to it)."""
+        place = self.place_at(first[0])
+        texts: list[str] = []
+        while place is not None and place < len(self.items) and self._starts[place] <= last[0]:
+            item, start = self.items[place], self._starts[place]
+            upper = max((first[0] - start, first[1]), (0, 0))
+            lower = min((last[0] - start, last[1] + 1), (item.height, 0))
+            texts.append(item.selected(upper, lower) if item.width else item.source)
+            place += 1
+        texts = [text for text in texts if text]
+        return texts[0] if len(texts) == 1 else "\n\n".join(text.strip("\n") for text in texts)
+
+    def longest_code(self, top: int, bottom: int) -> int:
+        """By how many cells the longest line of code from `top` up to `bottom` is too long."""
+        place, longest = self.place_at(top), 0
+        while place is not None and place < len(self.items) and self._starts[place] < bottom:
+            item, start = self.items[place], self._starts[place]
+            if isinstance(item, ReplyItem):
+                longest = max(longest, item.longest_code(top - start, bottom - start))
+            place += 1
+        return longest
+
     def hole(self, top: int, bottom: int) -> int | None:
         """The first item with lines from `top` to `bottom` that is not laid out yet."""
         place = self.place_at(top)

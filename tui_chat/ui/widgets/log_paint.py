@@ -1,11 +1,9 @@
-"""What is laid over a line of the log, and what is taken from it. Pure."""
+"""What is laid over a line of the log, and what is read from one. Pure."""
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
-
-from tui_chat.ui.widgets.line_selection import LineSelection
-from tui_chat.ui.widgets.log_items import INDENT
 
 
 def with_mark(strip: Strip, below: int, style: Style) -> Strip:
@@ -18,8 +16,15 @@ def with_mark(strip: Strip, below: int, style: Style) -> Strip:
     return strip
 
 
-def selected_text(lines: list[str], selection: LineSelection) -> str:
-    """The text of `selection`, whose lines are `lines`, without the indentation of the log."""
-    lines[-1] = lines[-1][: selection.last.column + 1]
-    lines[0] = lines[0][selection.first.column :]
-    return "\n".join(line[min(len(line) - len(line.lstrip()), INDENT) :] for line in lines)
+def text_of_link(strip: Strip, href: str, column: int) -> str:
+    """The text by which the link to `href` is shown at `column`; there may be several to it in one line."""
+    end, text = 0, ""
+    for piece, style, _ in strip:
+        if style is not None and style.meta.get("href") == href:
+            text += piece
+        elif end > column:
+            break
+        else:
+            text = ""
+        end += cell_len(piece)
+    return text

@@ -23,9 +23,9 @@ from tui_chat.ui.widgets.frames import FrameGate
 from tui_chat.ui.widgets.keys import own_actions, passed_on
 from tui_chat.ui.widgets.log_items import LogItem, NoticeItem, PromptItem, plain
 from tui_chat.ui.widgets.log_layout import LogLayout
-from tui_chat.ui.widgets.log_paint import selected_text, with_mark
+from tui_chat.ui.widgets.log_paint import text_of_link, with_mark
 from tui_chat.ui.widgets.markdown_view import MarkdownView
-from tui_chat.ui.widgets.reply_item import ReplyItem
+from tui_chat.ui.widgets.reply_item import CodeView, Link, ReplyItem
 
 _CURSOR_MARK: Final = "▎"
 
@@ -38,6 +38,8 @@ class MessageLog(MarkdownView, can_focus=True):
         Binding("down,j", "move_cursor(1)", "Next message", id="log.next"),
         Binding("home", "to_start", "Start", id="log.start"),
         Binding("end", "follow", "End", id="log.end"),
+        Binding("left", "move_code(-8)", "Code to the left", id="log.code_left"),
+        Binding("right", "move_code(8)", "Code to the right", id="log.code_right"),
     ]
 
     @dataclass
@@ -52,6 +54,12 @@ class MessageLog(MarkdownView, can_focus=True):
         """A link in a reply was clicked."""
 
         url: str
+
+    @dataclass
+    class LinkHovered(Message):
+        """The mouse is over a link, or has left it (None)."""
+
+        link: Link | None
 
     @dataclass
     class CodeChosen(Message):
@@ -78,6 +86,8 @@ class MessageLog(MarkdownView, can_focus=True):
         self._frames = FrameGate(self, self._flush)
         self._cursor: int | None = None
         self._keys: dict[str, str] | None = None
+        self._code_view = CodeView()
+        self._hovered: Link | None = None
         self._in_bulk = False
         self._typing = False  # keys go to the composer, which will have the focus in a moment
 
@@ -89,7 +99,7 @@ class MessageLog(MarkdownView, can_focus=True):
 
     def add_reply(self, turn_id: str, text: str = "") -> None:
         """Append a reply, finished or about to grow."""
-        reply = ReplyItem(turn_id, text)
+        reply = ReplyItem(turn_id, text, self._code_view)
         self._replies[turn_id] = reply
         self._append(reply)
 
@@ -141,10 +151,25 @@ class MessageLog(MarkdownView, can_focus=True):
         item = self._pointed_at
         return item.source if item is not None else ""
 
-    def code_under_cursor(self, number: int) -> str | None:
-        """A code block of the reply under the cursor, from 1."""
+    def code_under_cursor(self, number: int | None = None) -> str | None:
+        """A code block of the reply under the cursor: that one from 1, or the one in view."""
         item = self._pointed_at
-        return item.code(number) if isinstance(item, ReplyItem) else None
+        if not isinstance(item, ReplyItem) or self._cursor is None:
+            return None
+        if number is not None:
+            return item.code(number)
+        start = self._items.start(self._cursor)
+        return item.code_between(self.top - start, self.top + self.size.height - start)
+
+    def code_of(self, turn_id: str, number: int) -> str | None:
+        """A code block of a turn's reply, from 1."""
+        return self._replies[turn_id].code(number)
+
+    @property
+    def cursor_links(self) -> list[Link]:
+        """The links of the reply under the cursor."""
+        item = self._pointed_at
+        return item.links if isinstance(item, ReplyItem) and item.width else []
 
     @property
     def total(self) -> int:
@@ -332,13 +357,40 @@ class MessageLog(MarkdownView, can_focus=True):
         elif (code := self._items.code_at(event.y + self.top)) is not None:
             self.post_message(self.CodeChosen(code))
 
+    def hovered(self, event: events.MouseMove) -> None:
+        """Say which link the mouse is over."""
+        href = event.style.meta.get("href")
+        strip = self.line(self.top + event.y)
+        self._hover(Link(href, text_of_link(strip, href, event.x)) if href and strip is not None else None)
+
+    def on_leave(self) -> None:
+        """The mouse is elsewhere."""
+        self._hover(None)
+
+    def _hover(self, link: Link | None) -> None:
+        if link != self._hovered:
+            self._hovered = link
+            self.post_message(self.LinkHovered(link))
+
     def selected_text(self) -> str:
-        """The selected text, as it is shown; '' if there is none."""
-        selection = self.selection
-        if selection is None:
-            return ""
-        lines = range(selection.first.line, selection.last.line + 1)
-        return selected_text([self.text_at(line) for line in lines], selection)
+        """The source of what is selected; '' if nothing is."""
+        return self._items.selected(self.selection.first, self.selection.last) if self.selection is not None else ""
+
+    # Code ----------------------------------------------------------------------------------------------------------
+
+    def toggle_code_wrap(self) -> bool:
+        """Wrap long lines of code, or cut them and let Left and Right move them. Returns whether they are wrapped now."""
+        self._code_view.wrapped, self._code_view.left = not self._code_view.wrapped, 0
+        self.lay_out_again()
+        return self._code_view.wrapped
+
+    def action_move_code(self, by: int) -> None:
+        """Move lines of code that are cut."""
+        longest = self._items.longest_code(self.top, self.top + self.size.height)
+        left = 0 if self._code_view.wrapped else max(0, min(self._code_view.left + by, longest))
+        if left != self._code_view.left:
+            self._code_view.left = left
+            self.changed(0)
 
     def text_at(self, line: int) -> str:
         """The text of a line of the log, '' where nothing is laid out."""

@@ -4,7 +4,9 @@ A long reply is laid out in parts of a few milliseconds, so that neither a resiz
 room is kept free for it, later its old lines are shown until the new ones are complete.
 """
 
-from typing import TYPE_CHECKING, Final
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -13,8 +15,10 @@ from textual.strip import Strip
 
 from tui_chat.text import sanitise, sanitise_line
 from tui_chat.ui.markdown.layout import segments, wrap
-from tui_chat.ui.widgets.log_items import BLANK, INDENT, MARGIN, wrapped
+from tui_chat.ui.widgets.log_items import BLANK, INDENT, MARGIN, inside, wrapped
 from tui_chat.ui.widgets.markdown_view import Looks
+from tui_chat.ui.widgets.source_selection import selected_source
+from tui_chat.ui.widgets.source_stretch import Place
 from tui_chat.ui.wording import Footer
 
 if TYPE_CHECKING:
@@ -26,11 +30,27 @@ THINKING_PIECES: Final = 400  # deltas that surely hold so many lines
 _PAD: Final = Segment(" " * INDENT)
 
 
+@dataclass(slots=True)
+class CodeView:
+    """How the log shows long lines of code: wrapped, or cut and moved `left` by so many cells."""
+
+    wrapped: bool = True
+    left: int = 0
+
+
+class Link(NamedTuple):
+    """A link of a reply: where it goes, and the text that shows it."""
+
+    href: str
+    text: str
+
+
 class ReplyItem:
     """A reply: its thinking in dim lines, its text as markdown, and its footer once it has ended."""
 
-    def __init__(self, turn_id: str, text: str = "") -> None:
+    def __init__(self, turn_id: str, text: str = "", code_view: CodeView | None = None) -> None:
         self.turn_id, self.width = turn_id, 0
+        self._code_view = code_view or CodeView()
         self.document: LiveDocument | None = None
         self._coming: LiveDocument | None = (
             None  # for another width or theme; until it is complete the old one is shown
@@ -91,6 +111,55 @@ class ReplyItem:
         blocks = self.document.code_blocks if self.document is not None else ()
         return next((block.code for block in blocks if block.first_line == index), None)
 
+    def code_between(self, first: int, stop: int) -> str | None:
+        """The first code block with lines from `first` up to `stop`, else the last one above, else the first of all."""
+        document = self.document
+        if document is None or not document.code_blocks:
+            return None
+        first, stop = max(0, first - len(self._before)), min(stop - len(self._before), document.line_count)
+        numbers = [block.first_line for block in document.code_blocks]
+        shown = next((index for index in range(first, stop) if index in numbers or document.info(index).code), first)
+        return document.code_blocks[max(0, bisect_right(numbers, shown) - 1)].code
+
+    def longest_code(self, first: int, stop: int) -> int:
+        """By how many cells the longest line of code from `first` up to `stop` is too long."""
+        document, offset = self.document, len(self._before)
+        if document is None:
+            return 0
+        lines = range(max(0, first - offset), min(stop - offset, document.line_count))
+        cells = [document.line(index).cell_length for index in lines if document.info(index).code]
+        return max(0, max(cells, default=0) - (self.width - INDENT - MARGIN))
+
+    @property
+    def links(self) -> list[Link]:
+        """Its links in their order, each target once."""
+        texts: dict[str, str] = {}
+        last = ""
+        for strip in (self.line(index) for index in range(self.height)):
+            for text, style, _ in strip:
+                href = str(style.meta.get("href", "")) if style and style._meta else ""  # noqa: SLF001 - decoding meta is slow
+                if href and (href == last or href not in texts):
+                    texts[href] = texts.get(href, "") + text
+                last = href or (last if not text.strip() else "")
+        return [Link(href, text) for href, text in texts.items()]
+
+    def selected(self, start: Place, end: Place) -> str:
+        """The markdown of what stands there; of thinking or footer alone, their text."""
+        document, offset = self.document, len(self._before)
+        if document is None:
+            return ""
+        lines = document.line_count
+        if start < (offset + lines, 0) and end > (offset, 0):
+            first, last = inside((start[0] - offset, start[1])), inside((end[0] - offset, end[1]))
+            if source := selected_source(document, max(first, (0, 0)), min(last, (lines, 0))):
+                return source
+        rows = [self.line(index).text for index in range(start[0], min(end[0] + 1, self.height))]
+        if rows and end[0] < self.height:
+            rows[-1] = rows[-1][: end[1]]
+        if rows:
+            rows[0] = rows[0][start[1] :]
+        return "\n".join(row.strip() for row in rows).strip()
+
     # Lines up ------------------------------------------------------------------------------------------------------
 
     @property
@@ -114,7 +183,7 @@ class ReplyItem:
 
         guess = self._estimate
         self.width, self._looks = width, looks
-        document = LiveDocument(max(1, width - INDENT - MARGIN), looks.markdown)
+        document = LiveDocument(max(1, width - INDENT - MARGIN), looks.markdown, wrap_code=self._code_view.wrapped)
         if self._pieces:
             document.write(self.source)
         if self._finished:
@@ -157,7 +226,11 @@ class ReplyItem:
         index -= len(self._before)
         document = self.document
         if document is not None and index < document.line_count:
-            return Strip([_PAD, *document.line(index)])
+            strip = document.line(index)
+            room = self.width - INDENT - MARGIN
+            if not self._code_view.wrapped and (info := document.info(index)).code:
+                strip = moved(strip, info.border, self._code_view.left, room)
+            return Strip([_PAD, *strip])
         return BLANK if index < self._body else self._after[index - self._body]
 
     @property
@@ -223,3 +296,16 @@ def _actions(footer: Footer, turn_id: str, looks: Looks) -> list[tuple[str, Styl
             runs.append(("   ", Style()))
         runs += [(action.key, looks["action"] + click), (" ", click), (action.label, looks["footer"] + click)]
     return runs
+
+
+def moved(strip: Strip, border: int, left: int, width: int) -> Strip:
+    """A line of code behind its `border`, moved left and cut to `width`, with a mark at an end where there is more."""
+    if strip.cell_length <= width and not left:
+        return strip
+    room = width - border
+    text = strip.crop(border + left, border + left + room)
+    if strip.cell_length - border - left > room:
+        text = Strip([*text.crop(0, room - 1), Segment("›")])
+    if left and strip.cell_length > border:
+        text = Strip([Segment("‹"), *text.crop(1)])
+    return Strip([*strip.crop(0, border), *text])

@@ -9,16 +9,18 @@ a character without a place rather than guess far away. What it must not know: r
 import html
 import re
 import unicodedata
-from array import array
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from tui_chat.text import sanitise, sanitise_line
 from tui_chat.ui.markdown.layout import JOINERS
 
-NOWHERE: Final = -1
 AHEAD: Final = 200  # characters of source that are searched for a word that is not where it should be
 
+_LINE: Final = re.compile(r"\S(?:[^\n]*\S)?")
 _WORD: Final = re.compile(r"\S+")
+_SPECIAL: Final = re.compile(r"[&\\]")  # may stand for something else in the source
+_NOTHING_SPECIAL: Final = re.compile(r"(?!)")
 # Spaces, and at the beginning of further lines also the markers of quotes.
 _GAP: Final = re.compile(r"[^\S\r\n]*(?:[\r\n]+(?:[^\S\r\n]|>)*)*")
 _ENTITY: Final = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -33,43 +35,61 @@ _MARKER: Final = re.compile(r"(?:[-+*]|\d{1,9}[.)])(?=\s|$)|\[[ xX]\](?=\s)")
 _NUMBER: Final = re.compile(r"\d{1,9}[.)]")
 
 
-class Alignment(NamedTuple):
-    """For each character of the shown text, where what it stands for begins and ends in the source, or NOWHERE."""
+class Run(NamedTuple):
+    """Shown characters from `first` to `last` stand for the source from `start` to `end`: each for one, or all for all."""
 
-    starts: "array[int]"
-    ends: "array[int]"
+    first: int
+    last: int
+    start: int
+    end: int
 
-    @classmethod
-    def empty(cls, length: int) -> "Alignment":
-        """No character has a place yet."""
-        nowhere = array("l", [NOWHERE]) * length
-        return cls(nowhere, array("l", nowhere))
+    def cut(self, first: int, last: int) -> tuple[int, int] | None:
+        """The source of its characters between `first` and `last`."""
+        first, last = max(first, self.first), min(last, self.last)
+        if first >= last:
+            return None
+        if self.end - self.start != self.last - self.first:
+            return self.start, self.end
+        return self.start + first - self.first, self.start + last - self.first
 
-    def put(self, first: int, count: int, start: int) -> None:
-        """`count` shown characters from `first` on stand for themselves."""
-        self.starts[first : first + count] = array("l", range(start, start + count))
-        self.ends[first : first + count] = array("l", range(start + 1, start + count + 1))
-
-    def join(self, first: int, count: int, start: int, end: int) -> None:
-        """`count` shown characters from `first` on stand together for one stretch of source."""
-        self.starts[first : first + count] = array("l", [start]) * count
-        self.ends[first : first + count] = array("l", [end]) * count
+    def moved(self, by: int) -> "Run":
+        """The same, if the shown characters stood elsewhere."""
+        return Run(self.first + by, self.last + by, self.start, self.end)
 
 
-def align(shown: str, source: str, start: int, stop: int) -> Alignment:
-    """Find the words of `shown`, in their order, in `source` from `start` to `stop`."""
-    found = Alignment.empty(len(shown))
+def align(shown: str, source: str, start: int, stop: int, *, code: bool = False) -> list[Run]:
+    """Find the words of `shown`, in their order, in `source` from `start` to `stop`. In `code` nothing is markup.
+
+    Runs never go over a newline of `shown`; they may hold spaces, but never begin or end with one.
+    """
+    runs: list[Run] = []
+    walk = _Walk(shown, source, stop, code, runs)
+    special = _NOTHING_SPECIAL if code else _SPECIAL
     at = start
-    for match in _WORD.finditer(shown):
-        word, first = match.group(), match.start()
-        if (gap := _GAP.match(source, at, stop)) is not None:
-            at = gap.end()
-        if source.startswith(word, at, stop) and "&" not in word and "\\" not in word:
-            found.put(first, len(word), at)
-            at += len(word)
-        else:
-            at = _word(shown, first, match.end(), source, at, stop, found)
-    return found
+    for line in _LINE.finditer(shown):
+        first, last = line.span()
+        at = _past_gap(source, at, stop)
+        text = line[0]
+        if source.startswith(text, at, stop) and special.search(text) is None:
+            runs.append(Run(first, last, at, at + len(text)))
+            at += len(text)
+            continue
+        for match in _WORD.finditer(shown, first, last):
+            word, first = match[0], match.start()
+            at = _past_gap(source, at, stop)
+            if source.startswith(word, at, stop) and special.search(word) is None:
+                runs.append(Run(first, first + len(word), at, at + len(word)))
+                at += len(word)
+            else:
+                at = walk.word(first, match.end(), at)
+    return runs
+
+
+def _past_gap(source: str, at: int, stop: int) -> int:
+    if source[at : at + 1] == " " and not source[at + 1 : at + 2].isspace():
+        return at + 1
+    gap = _GAP.match(source, at, stop)
+    return at if gap is None else gap.end()
 
 
 def after_markers(source: str, start: int, stop: int, border: str) -> int:
@@ -90,57 +110,82 @@ def after_markers(source: str, start: int, stop: int, border: str) -> int:
     return at
 
 
-def _word(shown: str, first: int, last: int, source: str, at: int, stop: int, found: Alignment) -> int:
-    """Align one word whose characters are not simply the next ones; returns where the next word may begin."""
-    while first < last and at < stop:
-        character, here = shown[first], source[at]
-        if here == "&" and (entity := _ENTITY.match(source, at, stop)) and not shown.startswith(entity[0], first):
-            text = sanitise_line(html.unescape(entity[0]))
-            if not text.strip():
-                at = entity.end()
-                continue
-            if shown.startswith(text, first):
-                found.join(first, len(text), at, entity.end())
-                first, at = first + len(text), entity.end()
-                continue
-        if here == "\\" and character in source[at + 1 : min(at + 2, stop)] and shown[first : first + 2] != "\\\\":
-            found.join(first, 1, at, at + 2)
-            first, at = first + 1, at + 2
-        elif here == character:
-            found.put(first, 1, at)
-            first, at = first + 1, at + 1
-        elif here.isspace() and here in " \t\r\n":
-            gap = _GAP.match(source, at, stop)
-            at = gap.end() if gap is not None else at + 1
-        elif (text := sanitise(here)) != here:
-            if shown.startswith(text, first):
-                found.join(first, len(text), at, at + 1)
-                first += len(text)
-            at += 1
-        elif here == "]":
-            at = _link_end(shown, first, source, at, stop)
-        elif here in _HIDDEN or here in JOINERS or unicodedata.combining(here):
-            at += 1
-        else:
-            # Text that is not shown, or a sign of the screen's own: look for the rest of the word a little further on.
-            place = source.find(shown[first:last], at, min(stop, at + AHEAD))
-            if place < 0:
-                return at
-            at = place
-    return at
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Character by character, where a word is not simply what comes next."""
 
+    shown: str
+    source: str
+    stop: int
+    code: bool
+    runs: list[Run]
 
-def _link_end(shown: str, first: int, source: str, at: int, stop: int) -> int:
-    """Past a bracket that closes a link's text, and past its address unless that is shown too."""
-    following = source[at + 1 : min(at + 2, stop)]
-    if following == "[":
-        match = _LABEL.match(source, at + 1, stop)
-    elif following == "(":
-        if shown[first] == "(":
-            address = source[at + 2 : min(at + 6, stop)].lstrip("<").split(")")[0]
-            if address and shown.startswith(address, first + 1):
-                return at + 1
-        match = DESTINATION.match(source, at + 1, stop)
-    else:
+    def word(self, first: int, last: int, at: int) -> int:
+        """Align the shown characters from `first` to `last` with the source from `at`; returns where the next may begin."""
+        shown, source, stop = self.shown, self.source, self.stop
+        before = at, len(self.runs)
+        while first < last and at < stop:
+            here = source[at]
+            if not self.code and here in "&\\" and (step := self._replaced(first, at)):
+                count, end = step
+                self.runs.append(Run(first, first + count, at, end))
+                first, at = first + count, end
+            elif here == shown[first]:
+                count = 1
+                while (
+                    first + count < last
+                    and at + count < stop
+                    and shown[first + count] == source[at + count] not in "&\\"
+                ):
+                    count += 1
+                self.runs.append(Run(first, first + count, at, at + count))
+                first, at = first + count, at + count
+            elif here.isspace():
+                at = max(at + 1, _past_gap(source, at, stop))
+            elif here in JOINERS or unicodedata.combining(here):
+                while at < stop and (source[at] in JOINERS or unicodedata.combining(source[at])):
+                    at += 1
+            elif (text := sanitise(here)) != here:
+                if shown.startswith(text, first):
+                    self.runs.append(Run(first, first + len(text), at, at + 1))
+                    first += len(text)
+                at += 1
+            elif here == "]" and not self.code:
+                at = self._link_end(first, at)
+            elif here in _HIDDEN and not self.code:
+                at += 1
+            else:
+                # Text that is not shown, or a sign of the screen's own: look for the word a little further on.
+                place = source.find(shown[first:last], at, min(stop, at + AHEAD))
+                if place < 0:
+                    at = before[0]
+                    del self.runs[before[1] :]  # it began like what is there, no more
+                    break
+                at = place
+        return at
+
+    def _replaced(self, first: int, at: int) -> tuple[int, int] | None:
+        """An entity or escape: how many characters are shown for it, and where it ends. None if it is shown as written."""
+        shown, source, stop = self.shown, self.source, self.stop
+        if source[at] == "\\":
+            escaped = shown[first] in source[at + 1 : min(at + 2, stop)] and shown[first : first + 2] != "\\\\"
+            return (1, at + 2) if escaped else None
+        entity = _ENTITY.match(source, at, stop)
+        if entity is None or shown[first : first + len(entity[0]) + 1].replace("\n", "").startswith(entity[0]):
+            return None
+        text = sanitise_line(html.unescape(entity[0])).strip()
+        return (len(text), entity.end()) if shown.startswith(text, first) else None
+
+    def _link_end(self, first: int, at: int) -> int:
+        """Past a bracket that closes a link's text, and past its address unless that is shown too."""
+        shown, source, stop = self.shown, self.source, self.stop
+        following = source[at + 1 : min(at + 2, stop)]
         match = None
-    return match.end() if match is not None else at + 1
+        if following == "[":
+            match = _LABEL.match(source, at + 1, stop)
+        elif following == "(":
+            address = source[at + 2 : min(at + 6, stop)].lstrip("<").split(")")[0]
+            if shown[first] == "(" and address and shown.startswith(address, first + 1):
+                return at + 1
+            match = DESTINATION.match(source, at + 1, stop)
+        return match.end() if match is not None else at + 1

@@ -46,6 +46,12 @@ class StatusBar(RowWidget):
         super().__init__(id=id)
         self._fields: Sequence[Field] = ()
         self._right = ""
+        self._said: Field | None = None
+
+    def say(self, text: str | None, tone: str = "dim") -> None:
+        """Show `text` instead of the fields, for a moment; None shows them again."""
+        self._said = Field(text, 0, tone) if text else None
+        self.paint([0])
 
     def show(self, fields: Sequence[Field], right: str) -> None:
         """Show `fields` from the left and `right` at the right edge."""
@@ -64,6 +70,13 @@ class StatusBar(RowWidget):
         return Strip(self.own(self._line(self.size.width)), self.size.width)
 
     def _line(self, width: int) -> Strip:
+        if self._said is not None:
+            text = (
+                set_cell_size(self._said.text, width - 2)
+                if cell_len(self._said.text) > width - 2
+                else self._said.text
+            )
+            return Strip([Segment(f" {text}", self._style(self._said.tone))]).adjust_cell_length(width)
         fields = fit(self._fields, self._right, width)
         segments = [Segment(" ")]
         used = 1
