@@ -22,6 +22,7 @@ from tui_chat.session import State
 from tui_chat.ui.app import TuiChatApp
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
+FIXTURES = Path(__file__).parent / "fixtures" / "blocks"
 Scene = Callable[[TuiChatApp, Pilot[int]], Awaitable[None]]
 
 
@@ -122,6 +123,40 @@ async def everything(app: TuiChatApp, pilot: Pilot[int]) -> None:
     await say(app, pilot, "markdown")
 
 
+def blocks(name: str) -> Scene:
+    """A reply with every block of one family, nested as far as people do."""
+
+    async def scene(app: TuiChatApp, pilot: Pilot[int]) -> None:
+        log = app.chat.log_widget
+        log.clear()
+        log.add_reply("given", (FIXTURES / f"{name}.md").read_text())
+        await until(pilot, lambda: log.settled)
+        log.action_to_start()
+        await pilot.pause(0.1)
+
+    return scene
+
+
+async def selecting(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """The mouse selects; lines of code are not wrapped."""
+    await blocks("code")(app, pilot)
+    app.chat.log_widget.toggle_code_wrap()
+    log = app.chat.log_widget
+    await pilot.mouse_down(log, offset=(5, 7))
+    await pilot.hover(log, offset=(46, 10))
+    await pilot.mouse_up(log, offset=(46, 10))
+
+
+async def hovering(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """The mouse is over a link, whose target stands in the status bar."""
+    log = app.chat.log_widget
+    log.clear()
+    log.add_reply("given", "Read [example.com](https://exarnple.com/login) before you sign in.")
+    await pilot.pause(0.1)
+    await pilot.hover(log, offset=(12, 0))
+    await pilot.pause(0.1)
+
+
 async def thinking(app: TuiChatApp, pilot: Pilot[int]) -> None:
     """Thinking while it runs."""
     await type_and_send(app, pilot, "thinking")
@@ -187,6 +222,14 @@ SHOTS = (
     Shot("table", table, (100, 30)),
     Shot("markdown", everything, (100, 90)),
     Shot("markdown-light", everything, (100, 90), "textual-light"),
+    *(
+        Shot(f"{name}{suffix}", blocks(name), (100, rows), theme)
+        for name, rows in (("text", 56), ("lists", 46), ("quotes", 32), ("tables", 34), ("code", 44))
+        for suffix, theme in (("", "textual-dark"), ("-light", "textual-light"))
+    ),
+    Shot("blocks-narrow", blocks("lists"), (40, 60)),
+    Shot("selecting", selecting, (80, 30)),
+    Shot("link", hovering, (80, 12)),
     Shot("narrow", narrow, (40, 30)),
     Shot("small", streaming, (80, 24)),
     Shot("help", help_screen, (100, 52)),

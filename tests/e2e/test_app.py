@@ -204,3 +204,12 @@ def test_what_was_painted_bit_by_bit_is_what_a_full_repaint_shows(program: OpenP
         terminal.resize(91, 24)  # everything is forgotten and painted again
         terminal.resize(90, 24)
         terminal.wait_for(lambda: terminal.rows() == painted)
+
+
+def test_editing_keys_typed_at_once_come_in_their_order(program: OpenProgram) -> None:
+    with program() as terminal:
+        terminal.wait_for("ready")
+        terminal.send("abc")
+        terminal.wait_for("› abc")
+        terminal.send("\x15wrong word\x17\x17right\x7f\x7fde\x1b[D!")
+        terminal.wait_for("› rigd!e")

@@ -14,7 +14,7 @@ from textual.widgets import TextArea
 
 from tui_chat.text import sanitise
 from tui_chat.ui.commands import completions
-from tui_chat.ui.widgets.keys import own_actions, passed_on
+from tui_chat.ui.widgets.keys import own_actions, passed_on, run_own
 
 NEW_LINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter", "ctrl+enter")
 
@@ -71,18 +71,6 @@ class Composer(TextArea):
 
     # Sending -------------------------------------------------------------------------------------------------------
 
-    def _submit(self) -> bool:
-        """Send the text and make room for the next; a blank one is passed on too, it may release a queue."""
-        text = self.text
-        self._place, self._draft = None, ""
-        self.replace_text("")
-        self.post_message(self.Submitted(text))
-        return True
-
-    def _new_line(self) -> bool:
-        self.insert("\n")
-        return True
-
     def action_undo(self) -> None:
         """Undo; TextArea raises after some large pastes are undone (textual #6686), then there is no more to undo."""
         try:
@@ -95,16 +83,24 @@ class Composer(TextArea):
     def _on_key(self, event: events.Key) -> None:  # type: ignore[override]  # TextArea's is a coroutine; both are called
         if passed_on(self, event):
             return
+        if self._keys is None:
+            self._keys = own_actions(self)
         handlers: dict[str, Callable[[], bool]] = {"up": self._older, "down": self._newer, "tab": self._complete}
-        handler = handlers.get(event.key) or self._bound(event.key)
-        if handler is not None and handler():
+        handler, action = handlers.get(event.key), self._keys.get(event.key)
+        if (handler is not None and handler()) or (action is not None and run_own(self, action)):
             event.stop()
             event.prevent_default()
 
-    def _bound(self, key: str) -> Callable[[], bool] | None:
-        if self._keys is None:
-            self._keys = own_actions(self)
-        return {"submit": self._submit, "new_line": self._new_line}.get(self._keys.get(key, ""))
+    def action_submit(self) -> None:
+        """Send the text and make room for the next; a blank one is passed on too, it may release a queue."""
+        text = self.text
+        self._place, self._draft = None, ""
+        self.replace_text("")
+        self.post_message(self.Submitted(text))
+
+    def action_new_line(self) -> None:
+        """Begin a new line."""
+        self.insert("\n")
 
     def _older(self) -> bool:
         if self.cursor_location[0] > 0 or not self.selection.is_empty:

@@ -5,7 +5,10 @@ priority, and is overtaken by the text typed behind it if it has not. Where orde
 before a letter) the widget handles the key itself. Its bindings still say which keys, so they can be remapped and are listed.
 """
 
+import inspect
+
 from textual import events
+from textual.actions import parse
 from textual.widget import Widget
 
 
@@ -14,6 +17,16 @@ def own_actions(widget: Widget) -> dict[str, str]:
     bindings = widget._bindings.copy()  # noqa: SLF001 - Textual has no other way to ask
     bindings.apply_keymap(widget.app._keymap)  # noqa: SLF001 - as above
     return {key: binding.action for key, found in bindings.key_to_bindings.items() for binding in found}
+
+
+def run_own(widget: Widget, action: str) -> bool:
+    """Run an action that the widget itself has, now; False if it is another's, or has to be waited for."""
+    namespace, name, parameters = parse(action)
+    method = getattr(widget, f"action_{name}", None)
+    if namespace or method is None or inspect.iscoroutinefunction(method):
+        return False
+    method(*parameters)
+    return True
 
 
 def passed_on(widget: Widget, event: events.Key) -> bool:

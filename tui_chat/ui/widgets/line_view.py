@@ -30,6 +30,7 @@ class LineView(RowWidget):
     """Subclasses give `total` and `line`, and call `changed`."""
 
     ALLOW_SELECT = False  # Textual's selection; ours is below
+    INDENT = 0  # columns at the left that are never shown as selected
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--thumb", "lines--thumb-held", "lines--selection"}
     DEFAULT_CSS = "LineView { height: 1fr; }"
 
@@ -177,7 +178,7 @@ class LineView(RowWidget):
         return Strip([*strip, Segment(" " * BAR, self._part(thumb) if thumb else self.over(None))], width + BAR)
 
     def _select(self, segments: list[Segment], span: tuple[int, int | None], width: int) -> list[Segment]:
-        start, stop = span[0], width if span[1] is None else min(span[1], width)
+        start, stop = max(span[0], self.INDENT), width if span[1] is None else min(span[1], width)
         if start >= stop:
             return segments
         whole = Strip(segments, width)

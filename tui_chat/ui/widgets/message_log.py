@@ -20,8 +20,8 @@ from textual.message import Message
 from textual.strip import Strip
 
 from tui_chat.ui.widgets.frames import FrameGate
-from tui_chat.ui.widgets.keys import own_actions, passed_on
-from tui_chat.ui.widgets.log_items import LogItem, NoticeItem, PromptItem, plain
+from tui_chat.ui.widgets.keys import own_actions, passed_on, run_own
+from tui_chat.ui.widgets.log_items import INDENT, LogItem, NoticeItem, PromptItem, plain
 from tui_chat.ui.widgets.log_layout import LogLayout
 from tui_chat.ui.widgets.log_paint import text_of_link, with_mark
 from tui_chat.ui.widgets.markdown_view import MarkdownView
@@ -33,6 +33,7 @@ _CURSOR_MARK: Final = "▎"
 class MessageLog(MarkdownView, can_focus=True):
     """Prompts and replies, the newest at the end. Focused, it has a message cursor."""
 
+    INDENT = INDENT
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move_cursor(-1)", "Previous message", id="log.previous"),
         Binding("down,j", "move_cursor(1)", "Next message", id="log.next"),
@@ -312,17 +313,15 @@ class MessageLog(MarkdownView, can_focus=True):
             return
         if self._keys is None:
             self._keys = own_actions(self)
-        match None if self._typing else self._keys.get(event.key):
-            case "move_cursor(-1)":
-                self.action_move_cursor(-1)
-            case "move_cursor(1)":
-                self.action_move_cursor(1)
-            case None if self._typing or event.is_printable:
-                # What follows at once, Enter for example, belongs to the same text.
-                self._typing = True
-                self.post_message(self.KeyTyped(event.key, event.character))
-            case _:
-                return
+        action = None if self._typing else self._keys.get(event.key)
+        if action is not None and run_own(self, action):
+            pass
+        elif self._typing or (action is None and event.is_printable):
+            # What follows at once, Enter for example, belongs to the same text.
+            self._typing = True
+            self.post_message(self.KeyTyped(event.key, event.character))
+        else:
+            return
         event.stop()
         event.prevent_default()
 
