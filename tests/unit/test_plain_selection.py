@@ -10,7 +10,7 @@ from rich.style import Style
 
 from tui_chat.text import sanitise
 from tui_chat.ui.markdown.layout import wrap
-from tui_chat.ui.widgets.plain_selection import selected_plain
+from tui_chat.ui.selection.plain import selected_plain
 
 
 def rows_of(text: str, width: int = 20) -> list[str]:

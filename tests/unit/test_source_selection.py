@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tui_chat.ui.markdown import LiveDocument, MarkdownTheme
-from tui_chat.ui.widgets.source_selection import selected_source
+from tui_chat.ui.selection.markdown import selected_source
 
 THEME = MarkdownTheme.default()
 END = 1 << 30

@@ -13,9 +13,9 @@ from textual.strip import Strip
 
 from tui_chat.text import sanitise
 from tui_chat.ui.markdown.layout import segments, wrap
+from tui_chat.ui.selection.plain import selected_plain
+from tui_chat.ui.selection.stretch import Place
 from tui_chat.ui.widgets.markdown_view import Looks
-from tui_chat.ui.widgets.plain_selection import selected_plain
-from tui_chat.ui.widgets.source_stretch import Place
 
 INDENT: Final = 3  # column where text starts
 MARGIN: Final = 2  # columns left free at the right

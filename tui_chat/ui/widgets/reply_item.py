@@ -15,10 +15,10 @@ from textual.strip import Strip
 
 from tui_chat.text import sanitise, sanitise_line
 from tui_chat.ui.markdown.layout import segments, wrap
+from tui_chat.ui.selection.markdown import selected_source
+from tui_chat.ui.selection.stretch import Place
 from tui_chat.ui.widgets.log_items import BLANK, INDENT, MARGIN, inside, wrapped
 from tui_chat.ui.widgets.markdown_view import Looks
-from tui_chat.ui.widgets.source_selection import selected_source
-from tui_chat.ui.widgets.source_stretch import Place
 from tui_chat.ui.wording import Footer
 
 if TYPE_CHECKING:

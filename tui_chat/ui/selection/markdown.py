@@ -19,8 +19,8 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tui_chat.text import sanitise
-from tui_chat.ui.widgets.inline_marks import with_closing, with_opening
-from tui_chat.ui.widgets.source_stretch import BREAK, FAR, Place, SourceLines, Stretch, end_of_cell, index_of_cell
+from tui_chat.ui.selection.marks import with_closing, with_opening
+from tui_chat.ui.selection.stretch import BREAK, FAR, Place, SourceLines, Stretch, end_of_cell, index_of_cell
 
 if TYPE_CHECKING:
     from tui_chat.ui.markdown import CodeBlock, LiveDocument

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 
 from tui_chat.ui.markdown.layout import clusters
-from tui_chat.ui.widgets.source_alignment import Run, after_markers, align
+from tui_chat.ui.selection.alignment import Run, after_markers, align
 
 if TYPE_CHECKING:
     from tui_chat.ui.markdown import LiveDocument

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from tui_chat.ui.widgets.source_alignment import DESTINATION
+from tui_chat.ui.selection.alignment import DESTINATION
 
 REACH: Final = 2_000  # characters from an end of the piece that are read for marks
 

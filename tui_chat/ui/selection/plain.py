@@ -12,7 +12,7 @@ from typing import Final
 
 from tui_chat.text import sanitise
 from tui_chat.ui.markdown.layout import JOINERS
-from tui_chat.ui.widgets.source_stretch import BREAK, Place, end_of_cell, index_of_cell
+from tui_chat.ui.selection.stretch import BREAK, Place, end_of_cell, index_of_cell
 
 _WORD: Final = re.compile(r"\S+")
 _MOST_MARKS: Final = 4
