@@ -6,6 +6,7 @@ import pytest
 
 from tui_chat.demo.essay import essay
 from tui_chat.demo.replies import COMMANDS, Block, Failure, Fault, Reply, choose_reply, limit
+from tui_chat.demo.shapes import KINDS, MIN_TOKENS, STAMP, shape
 from tui_chat.demo.texts import load
 from tui_chat.demo.tokens import InputUsage, count_request, count_text, input_usage
 
@@ -97,6 +98,36 @@ def test_the_essay_is_varied_and_whole() -> None:
     paragraphs = [part for part in text.split("\n\n") if len(part) > 80]
     assert len(set(paragraphs)) > 0.8 * len(paragraphs)
     assert text.count("```") % 2 == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_shape_has_the_length_asked_for_and_ends_that_can_be_seen(kind: str) -> None:
+    for tokens in (MIN_TOKENS, 61, 1_000, 20_000):
+        text = reply(f"shape {kind} {tokens} 7").text
+        assert text == shape(kind, tokens, 7)
+        assert tokens - STAMP // 4 <= count_text(text) <= tokens
+        if kind == "stamps":
+            numbers = [int(word.lstrip("stamp")) for word in text.split()]
+            assert numbers == list(range(7, 7 + len(numbers)))
+            assert all(text[place : place + STAMP].startswith("stamp") for place in range(0, len(text), STAMP))
+        else:
+            assert "begin7" in text[:STAMP]
+            assert text.endswith("end7")
+            assert (text.count("begin"), text.count("end")) == (1, 1)
+    assert len(shape(kind, 1)) <= MIN_TOKENS * 4
+
+
+def test_a_shape_is_one_construct_without_end() -> None:
+    assert shape("fence", 5_000).count("```") == 2
+    assert "\n" not in shape("paragraph", 5_000)
+    assert "\n\n" not in shape("list", 5_000) + shape("nested", 5_000) + shape("table", 5_000)
+    assert all(mark in shape("mixed", 400) for mark in ("## ", "\n- ", "```python", "\n> ", "\n| ", "**", "`"))
+
+
+def test_a_shape_without_kind_or_length_is_mixed() -> None:
+    assert reply("shape").text == shape("mixed", 3_000)
+    assert reply("shape spiral 80").text == shape("mixed", 80)
+    assert reply("hello", "shape list").text == shape("list", 3_000)
 
 
 def test_thinking_comes_before_text() -> None:

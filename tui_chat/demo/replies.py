@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 from tui_chat.demo.essay import essay
+from tui_chat.demo.shapes import KINDS, shape
 from tui_chat.demo.texts import load
 from tui_chat.demo.tokens import CHARACTERS_PER_TOKEN, count_text
 
@@ -213,6 +214,15 @@ def _long(asked: _Asked) -> Reply:
     return _text(asked, essay(min(asked.number or LONG_TOKENS, MAX_LONG_TOKENS)))
 
 
+def _shape(asked: _Asked) -> Reply:
+    """`shape KIND TOKENS NUMBER`; what is missing or unknown is mixed, as long as `long`, and 0. The text is all: no note."""
+    words = asked.prompt.lower().split()[1:]
+    kind = words.pop(0) if words and words[0] in KINDS else "mixed"
+    numbers = [int(word) for word in words if re.fullmatch(r"[0-9]{1,9}", word)]
+    tokens, number, *_ = *numbers, *(LONG_TOKENS, 0)[len(numbers) :]
+    return Reply((Block("text", shape(kind, min(tokens, MAX_LONG_TOKENS), number)),))
+
+
 def _thinking(asked: _Asked) -> Reply:
     thought, _, text = load("thinking").partition("<!-- text -->\n")
     return Reply((Block("thinking", thought.strip()), Block("text", asked.note + text)))
@@ -304,6 +314,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "table": Command("tables; also anywhere in a message", _prepared("table"), anywhere=True),
     "list": Command("nested, numbered and task lists; also anywhere in a message", _prepared("list"), anywhere=True),
     "long": Command("about 3,000 tokens, or as many as in `long 8000`; also anywhere", _long, anywhere=True),
+    "shape": Command(f"one kind of markdown without end, as in `shape fence 20000`: {', '.join(KINDS)}", _shape),
     "thinking": Command("a thinking block, then text; also anywhere in a message", _thinking, anywhere=True),
     "markdown": Command("every construct of markdown", _prepared("markdown")),
     "all": Command("the same", _prepared("markdown")),

@@ -5,10 +5,9 @@ The same `LiveDocument` as in the log's replies, so there is one renderer; nothi
 
 from textual.strip import Strip
 
-from tui_chat.ui.markdown import LiveDocument
+from tui_chat.ui.markdown import SLICE, LiveDocument
 from tui_chat.ui.widgets.frames import FrameGate
 from tui_chat.ui.widgets.markdown_view import MarkdownView
-from tui_chat.ui.widgets.reply_item import SLICE
 
 
 class LiveMarkdown(MarkdownView):

@@ -4,7 +4,7 @@ An item that was never near the screen has only an estimate of its height; the l
 know nothing of scrolling; they turn text into Strips of a given width.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 from rich.segment import Segment
@@ -12,7 +12,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tui_chat.text import sanitise
-from tui_chat.ui.markdown.layout import segments, wrap
+from tui_chat.ui.markdown.layout import Flow, segments
 from tui_chat.ui.selection.plain import selected_plain
 from tui_chat.ui.selection.stretch import Place
 from tui_chat.ui.widgets.markdown_view import Looks
@@ -20,6 +20,7 @@ from tui_chat.ui.widgets.markdown_view import Looks
 INDENT: Final = 3  # column where text starts
 MARGIN: Final = 2  # columns left free at the right
 BLANK: Final = Strip([])
+_PART: Final = 8_000  # characters that are laid out at once
 
 
 class LogItem(Protocol):
@@ -57,43 +58,84 @@ def _estimate(text: str, width: int = 90) -> int:
     return text.count("\n") + len(text) // width + 3
 
 
-def wrapped(text: str, style: Style, width: int, first: Sequence[Segment], rest: Sequence[Segment]) -> list[Strip]:
-    """`text` wrapped, with `first` before its first line and `rest` before the others."""
-    rows: list[Sequence[Segment]] = []
+def wrapping(
+    text: str, style: Style, width: int, first: Sequence[Segment], rest: Sequence[Segment]
+) -> Iterator[tuple[int, list[Strip]]]:
+    """`text` wrapped, part by part: how many characters a part took, and its rows.
+
+    `first` stands before the first row and `rest` before the others.
+    """
+    border = first
     for line in text.split("\n"):
         indent = min(len(line) - len(line.lstrip(" ")), width // 2)
-        pad = [Segment(" " * indent)] if indent else []
-        rows += [[*pad, *segments(row.fragments)] for row in wrap([(line.strip(), style)], width - indent)] or [()]
-    return [Strip([*(rest if place else first), *row]) for place, row in enumerate(rows)]
+        words = line.strip()
+        flow = Flow(width - indent)
+        for start in range(0, len(words) or 1, _PART):
+            flow.add(words[start : start + _PART], style)
+            if start + _PART >= len(words):
+                flow.finish()
+            rows = [
+                [Segment(" " * indent), *segments(row.fragments)] if indent else segments(row.fragments)
+                for row in flow.take()
+            ]
+            strips = []
+            for row in rows or ([] if words else [[]]):
+                strips.append(Strip([*border, *row]))
+                border = rest
+            yield min(_PART, len(words)) + 1, strips
+
+
+def wrapped(text: str, style: Style, width: int, first: Sequence[Segment], rest: Sequence[Segment]) -> list[Strip]:
+    """`text` wrapped, with `first` before its first row and `rest` before the others."""
+    return [strip for _, strips in wrapping(text, style, width, first, rest) for strip in strips]
 
 
 class _TextItem:
-    """Plain text, laid out at once."""
-
-    behind = False
+    """Plain text. A long one is laid out in parts, and shown when all of it is there."""
 
     def __init__(self, turn_id: str, text: str) -> None:
         self.turn_id, self.source, self.width = turn_id, text, 0
         self._lines: list[Strip] = []
+        self._parts: Iterator[tuple[int, list[Strip]]] = iter(())
+        self._coming: list[Strip] | None = None
         self._guess = _estimate(text)
 
     @property
     def height(self) -> int:
         """Its lines; an estimate until it was laid out."""
-        return len(self._lines) if self.width else self._guess
+        return len(self._lines) or self._guess
+
+    @property
+    def behind(self) -> bool:
+        """Whether a part of it still has to be laid out."""
+        return self._coming is not None
 
     def update(self) -> int:
-        """Nothing ever changes."""
-        return self.height
+        """Lay out the next part; returns the first line that has changed."""
+        if self._coming is None:
+            return self.height
+        room = _PART
+        for characters, strips in self._parts:
+            self._coming += strips
+            room -= characters
+            if room <= 0:
+                return self.height
+        self._lines, self._coming = [*self._coming, BLANK], None
+        return 0
 
     def line(self, index: int) -> Strip:
         """The line at `index`."""
-        return self._lines[index]
+        return self._lines[index] if index < len(self._lines) else BLANK
 
     def selected(self, start: Place, end: Place) -> str:
         """The text, without the breaks of wrapping."""
         rows = [line.text[INDENT:] for line in self._lines[:-1]]
         return selected_plain(self.source, rows, inside(start), inside(end))
+
+    def _lay_out(self, text: str, style: Style, width: int, border: Sequence[Segment]) -> None:
+        self._parts = wrapping(text, style, width - INDENT - MARGIN, border, border)
+        self.width, self._coming = width, []
+        self.update()
 
 
 class PromptItem(_TextItem):
@@ -103,8 +145,7 @@ class PromptItem(_TextItem):
         """Make the lines for `width` cells."""
         bar = [Segment(" "), Segment("▌", looks["user_bar"]), Segment(" ")]
         text = sanitise(self.source).expandtabs(4).strip("\n")
-        self._lines = [*wrapped(text, looks["user_text"], width - INDENT - MARGIN, bar, bar), BLANK]
-        self.width = width
+        self._lay_out(text, looks["user_text"], width, bar)
 
 
 class NoticeItem(_TextItem):
@@ -116,9 +157,7 @@ class NoticeItem(_TextItem):
 
     def layout(self, width: int, looks: Looks) -> None:
         """Make the lines for `width` cells."""
-        pad = [Segment(" " * INDENT)]
-        self._lines = [*wrapped(sanitise(self.source), looks[self._style], width - INDENT - MARGIN, pad, pad), BLANK]
-        self.width = width
+        self._lay_out(sanitise(self.source), looks[self._style], width, [Segment(" " * INDENT)])
 
 
 def inside(place: Place) -> Place:

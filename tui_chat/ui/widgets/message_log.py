@@ -83,7 +83,7 @@ class MessageLog(MarkdownView, can_focus=True):
         super().__init__(id=id)
         self._items = LogLayout()
         self._replies: dict[str, ReplyItem] = {}
-        self._dirty: set[str] = set()
+        self._dirty: dict[LogItem, None] = {}  # in the order they changed
         self._frames = FrameGate(self, self._flush)
         self._cursor: int | None = None
         self._keys: dict[str, str] | None = None
@@ -120,9 +120,10 @@ class MessageLog(MarkdownView, can_focus=True):
 
     def reply(self, turn_id: str) -> ReplyItem:
         """A reply that is about to change: what is done to it is painted with the next frame."""
-        self._dirty.add(turn_id)
+        reply = self._replies[turn_id]
+        self._dirty[reply] = None
         self._frames.request()
-        return self._replies[turn_id]
+        return reply
 
     def stop_typing(self) -> None:
         """The key was for the log after all."""
@@ -195,19 +196,18 @@ class MessageLog(MarkdownView, can_focus=True):
             self.changed(self._items.start(place))
 
     def _flush(self) -> None:
-        turn_ids, self._dirty = self._dirty, set()
-        for turn_id in turn_ids:
-            reply = self._replies.get(turn_id)
-            if reply is None or not reply.width:
-                continue
-            place = self._items.place_of(reply)
+        changed, self._dirty = self._dirty, {}
+        for item in changed:
+            if not item.width:
+                continue  # nobody has looked at it yet
+            place = self._items.place_of(item)
             start, end = self._items.start(place), self._items.end(place)
-            first = start + reply.update()
+            first = start + item.update()
             grown = self._settle(place)
             if grown and not self.following and first < self.top:
                 self.top = self._kept(start, end, grown)
             self.changed(first, None if grown else end)
-            self._go_on_with(reply)
+            self._go_on_with(item)
 
     def _kept(self, start: int, end: int, grown: int) -> int:
         """The top that keeps the reader's place when an item that begins above it has grown."""
@@ -220,7 +220,7 @@ class MessageLog(MarkdownView, can_focus=True):
     def _go_on_with(self, item: LogItem) -> None:
         """See to it that `item` is laid out to its end."""
         if item.behind:
-            self._dirty.add(item.turn_id)
+            self._dirty[item] = None
             self._frames.request(at_once=True)
 
     def _settle(self, place: int) -> int:

@@ -24,7 +24,6 @@ from tui_chat.ui.wording import Footer
 if TYPE_CHECKING:
     from tui_chat.ui.markdown import LiveDocument
 
-SLICE: Final = 4_000  # characters that are laid out at once
 THINKING_LINES: Final = 3  # of running thinking
 THINKING_PIECES: Final = 400  # deltas that surely hold so many lines
 _PAD: Final = Segment(" " * INDENT)
@@ -179,7 +178,10 @@ class ReplyItem:
 
     def layout(self, width: int, looks: Looks) -> None:
         """Begin to make the lines for `width` cells: of a long reply the first part."""
-        from tui_chat.ui.markdown import LiveDocument  # here: the first paint has no reply and must not wait for it
+        from tui_chat.ui.markdown import (
+            SLICE,
+            LiveDocument,
+        )  # here: the first paint has no reply and must not wait for it
 
         guess = self._estimate
         self.width, self._looks = width, looks
@@ -199,6 +201,8 @@ class ReplyItem:
 
     def update(self) -> int:
         """Take in what was written since, or a part of it; returns the first line that may have changed."""
+        from tui_chat.ui.markdown import SLICE  # as in `layout`
+
         if self.document is None:
             return 0
         before, reserved = len(self._before), self._reserved

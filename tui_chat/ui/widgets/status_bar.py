@@ -72,9 +72,7 @@ class StatusBar(RowWidget):
     def _line(self, width: int) -> Strip:
         if self._said is not None:
             text = (
-                set_cell_size(self._said.text, width - 2)
-                if cell_len(self._said.text) > width - 2
-                else self._said.text
+                set_cell_size(self._said.text, width - 2) if cell_len(self._said.text) > width - 2 else self._said.text
             )
             return Strip([Segment(f" {text}", self._style(self._said.tone))]).adjust_cell_length(width)
         fields = fit(self._fields, self._right, width)
