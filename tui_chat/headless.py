@@ -85,6 +85,7 @@ async def run_headless(
         runtime = Runtime(config, store_conversations=store_conversations)
         try:
             await runtime.open()
+            runtime.preload()
             for notice in runtime.notices:
                 _note(notice)
             stored = resume is not None or continue_last

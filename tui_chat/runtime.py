@@ -66,7 +66,7 @@ class Runtime:
         return self._catalog
 
     async def open(self) -> None:
-        """Open the store and start the client; the SDK's import goes on in its thread.
+        """Open the store and make the client, which does not load the SDK before `preload` or its first request.
 
         A store that cannot be opened does not stop the program: it goes on in memory and `notices` says so.
 
@@ -76,11 +76,15 @@ class Runtime:
         """
         base_url = await asyncio.to_thread(self._start_demo) if self.config.demo else None
         self._client = ApiClient(self.config, base_url)
-        self._client.preload()
         self._store = await self._open_store()
         if not self.config.demo and self._store_conversations:
             host = re.sub(r"[^A-Za-z0-9.-]", "_", self.config.server)
             self._catalog = ModelCatalog(self.config.data_dir / f"models-{host}.json")
+
+    def preload(self) -> None:
+        """Begin to import the SDK, in a thread."""
+        if self._client is not None:
+            self._client.preload()
 
     async def refresh_catalog(self) -> None:
         """Ask the server for its models, in the background of a run; without an answer the cached list stands."""

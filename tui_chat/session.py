@@ -276,7 +276,9 @@ class ChatSession:
         queue.put_nowait(ended if saved else dataclasses.replace(ended, saved=False))
 
     async def _engine(self, turn: Turn, emit: Callable[[Event], None]) -> TurnResult:
-        return await run_turn(self._client, self._parameters(turn), self._config.timeouts, emit)
+        parameters = self._parameters(turn)
+        await asyncio.sleep(0)  # of a long conversation this took a few ms, and so will the SDK: keys may come in between
+        return await run_turn(self._client, parameters, self._config.timeouts, emit)
 
     def _parameters(self, turn: Turn) -> dict[str, Any]:
         limit = self._max_output(turn.model)

@@ -93,6 +93,7 @@ class TuiChatApp(PaintedApp):
             await self.runtime.open()
             if self._resume or self._continue_last:
                 session = await self.runtime.resume(self._resume, with_flags=True)
+                await asyncio.to_thread(_warm_up)
             else:
                 session = await self.runtime.new_session()
             self._prompts = (await self.runtime.store.recent_prompts())[::-1]
@@ -101,17 +102,18 @@ class TuiChatApp(PaintedApp):
             self.failure = error.sentence
             self.exit(1)
             return
-        await asyncio.to_thread(_warm_up)
         chat.composer.set_history(self._prompts)
         chat.attach(session, [f"{_title(each)}  {wording.age(time.time() - each.updated_at)}" for each in recent])
-        for notice in self.runtime.notices:
-            self.notify(sanitise_line(notice), severity="warning", timeout=15, markup=False)
+        # Only now: the SDK's import takes most of a second of the interpreter, which a long conversation would share.
+        self.runtime.preload()
         if self._prompt:
             chat.submitted(chat.composer.Submitted(self._prompt))
+        for notice in self.runtime.notices:
+            self.notify(sanitise_line(notice), severity="warning", timeout=15, markup=False)
+        await asyncio.to_thread(_warm_up)
         await self.runtime.refresh_catalog()
         chat.refresh_status()
-        # What start-up made stays for ever, the SDK's 160,000 objects above all: a collection that looks at them takes 100 ms.
-        gc.freeze()
+        gc.freeze()  # without a collection: it would look at all that start-up made
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A bug in a worker is logged and said; it must not end as a spinner that nobody stops. The chat screen calls it too."""
