@@ -4,8 +4,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from tui_chat.ui.markdown.blocks import BlockParser
-from tui_chat.ui.markdown.inline import markdown
 from tui_chat.ui.markdown.scan import Align
+from tui_chat.ui.markdown.tokens import markdown
 
 Event = tuple[object, ...]
 REFERENCE = MarkdownIt("gfm-like", {"html": False, "maxNesting": 200})
@@ -63,7 +63,7 @@ class Recorder:
         self._text.append(text)
 
     def add_code(self, text: str, raw: str) -> None:
-        self._text.append(text)
+        self._text.append(raw)
 
     def end_code_line(self) -> None:
         self._text.append("\n")

@@ -10,7 +10,8 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from tui_chat.ui.markdown import LiveDocument, MarkdownTheme, render
-from tui_chat.ui.markdown.code import LONGEST_PIECE, Highlighter
+from tui_chat.ui.markdown.code import LONGEST_PIECE
+from tui_chat.ui.markdown.highlight import Highlighter
 from tui_chat.ui.markdown.inline import InlineRenderer
 from tui_chat.ui.markdown.layout import JOINERS, wrap
 from tui_chat.ui.markdown.segments import LONGEST, SHORTEST, Segmenter, completed

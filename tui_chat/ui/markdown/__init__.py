@@ -5,8 +5,9 @@ Why it exists: a reply grows token by token, and the cost of a token must not gr
 
 ```text
 source -> document -> blocks (structure, line by line) -> renderer (places, spacing) -> lines
-                        scan: what a line can be            segments, inline: text -> styled runs
-                                                            layout: wrapping; code; table
+                        paragraph, scan: what a line is     textleaf: segments, inline, tokens: text -> styled runs
+                                                            code: highlight; table; late: links defined later
+                                                            layout: wrapping
 ```
 """
 
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tui_chat.ui.markdown.code import CodeBlock
-    from tui_chat.ui.markdown.document import LiveDocument, render
+    from tui_chat.ui.markdown.document import SLICE, LiveDocument, render
     from tui_chat.ui.markdown.layout import LineInfo
     from tui_chat.ui.markdown.theme import MarkdownTheme
 
-__all__ = ["CodeBlock", "LineInfo", "LiveDocument", "MarkdownTheme", "render"]
+__all__ = ["SLICE", "CodeBlock", "LineInfo", "LiveDocument", "MarkdownTheme", "render"]
 
 _HOMES = {
+    "SLICE": "document",
     "CodeBlock": "code",
     "LineInfo": "layout",
     "LiveDocument": "document",

@@ -16,7 +16,7 @@ pieces by the text alone, so the result never depends on how the text arrived.
 What it must not know: widths, styles, the screen. Everything goes to a `Sink`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Self
 
 from markdown_it import MarkdownIt
@@ -57,7 +57,7 @@ class _Table:
 class BlockParser:
     """Feeds `sink` with the structure of the lines it is given. Lines come without their newline."""
 
-    __slots__ = ("_blank", "_leaf", "_markdown", "_number", "_sink", "_stack", "_whole")
+    __slots__ = ("_blank", "_leaf", "_markdown", "_number", "_sink", "_stack", "_text_only", "_whole")
 
     def __init__(self, sink: Sink, markdown: MarkdownIt) -> None:
         self._sink = sink
@@ -67,11 +67,12 @@ class BlockParser:
         self._blank = False
         self._number = -1  # of the line being read
         self._whole = True  # lines come whole, not in parts
+        self._text_only = False  # the line being read is too long to be anything but text
 
     def fork(self, sink: Sink) -> Self:
         """A copy that goes its own way into `sink`; its cost depends on the open blocks only."""
         other = type(self)(sink, self._markdown)
-        other._stack = [replace(container) for container in self._stack]
+        other._stack = [_Container(item.kind, item.marker, item.indent, item.empty) for item in self._stack]
         leaf = self._leaf
         if isinstance(leaf, Paragraph):
             leaf = leaf.fork()
@@ -98,6 +99,15 @@ class BlockParser:
         leaf = self._leaf
         return isinstance(leaf, Paragraph) and leaf.settled
 
+    def goes_on(self, other: "BlockParser") -> bool:
+        """Whether plain text that follows here, in a line that has words, only makes the open leaf's last line longer.
+
+        `other` is what this was forked from before that line.
+        """
+        if isinstance(self._leaf, _Fence):
+            return self._leaf is other._leaf
+        return isinstance(self._leaf, _Indented) or self.in_open_text
+
     # Lines
 
     def line(self, raw: str) -> None:
@@ -110,14 +120,18 @@ class BlockParser:
             return
         self._open(text, cursor, matched, raw)
 
-    def start(self, raw: str) -> None:
-        """Take the first part of a line whose rest comes with `more`. Only after a fork has shown what it becomes."""
+    def start(self, raw: str, *, text_only: bool = False) -> None:
+        """Take the first part of a line whose rest comes with `more`. Only after a fork has shown what it becomes.
+
+        With `text_only` it becomes text (or code, where that is open), whatever it looks like.
+        """
         self._whole = False
+        self._text_only = text_only
         self.line(raw)
         self._whole = True
-        leaf = self._leaf
-        if isinstance(leaf, Paragraph):
-            leaf.settle(self._sink, self._markdown)
+        self._text_only = False
+        if isinstance(self._leaf, Paragraph):
+            self._leaf.settle(self._sink, self._markdown)
 
     def more(self, text: str) -> None:
         """A further part of the line that `start` began."""
@@ -142,7 +156,7 @@ class BlockParser:
         if isinstance(leaf, Paragraph) and (header := leaf.early_header(self._sink)):
             self._leaf = _Table(len(header))
             self._sink.open_table(header, [Align.LEFT] * len(header), blank=leaf.blank)
-        self.finish()
+        self._close(0)
 
     def _continue(self, text: str) -> tuple[int, int]:
         """Continue open containers: the column after their markers, and how many of them the line belongs to."""
@@ -220,7 +234,7 @@ class BlockParser:
                 self._close(matched)
                 self._leave_list()
                 self._fill()
-                self._push(_Container("quote"))
+                self._stack.append(_Container("quote"))
                 self._sink.open_quote()
                 cursor = start + 1
                 if text[cursor : cursor + 1] == " ":
@@ -236,12 +250,14 @@ class BlockParser:
                 kind = marker[-1]
                 if not (self._stack and self._stack[-1].kind == "list" and self._stack[-1].marker == kind):
                     self._leave_list()
-                    self._push(_Container("list", marker=kind))
+                    self._stack.append(_Container("list", marker=kind))
                     self._sink.open_list()
-                self._push(_Container("item", indent=start - cursor + indent))
+                self._stack.append(_Container("item", indent=start - cursor + indent))
                 self._sink.open_item(marker)
                 cursor = min(len(text), start + indent) if start + width < len(text) else len(text)
-            elif self._leaf_start(text[start:], start - cursor, matched, paragraph if interrupting else None):
+            elif not self._text_only and self._leaf_start(
+                text[start:], start - cursor, matched, paragraph if interrupting else None
+            ):
                 return
             else:
                 break
@@ -299,6 +315,8 @@ class BlockParser:
 
     def _text(self, text: str, start: int, raw: str, matched: int, *, opened: bool, all_matched: bool) -> None:
         """The rest of the line is no block's beginning."""
+        if self._text_only and isinstance(self._leaf, _Table):
+            self._close_leaf()
         leaf = self._leaf
         empty = start == len(text)
         if not opened and not all_matched and not empty and isinstance(leaf, Paragraph):
@@ -332,9 +350,6 @@ class BlockParser:
     def _fill(self) -> None:
         if self._stack:
             self._stack[-1].empty = False
-
-    def _push(self, container: _Container) -> None:
-        self._stack.append(container)
 
     def _leave_list(self) -> None:
         """A list holds nothing but items."""

@@ -10,74 +10,53 @@ images are never fetched, their text and address are shown.
 """
 
 import re
-from functools import cache
+from collections.abc import Sequence
 from typing import Final
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from rich.style import Style
 
 from tui_chat.text import sanitise_line
 from tui_chat.ui.markdown.theme import MarkdownTheme
+from tui_chat.ui.markdown.tokens import inline_tokens
 
-Runs = list[tuple[str, Style]]
+Runs = Sequence[tuple[str, Style]]
 
 # Text without any of these is shown as it is.
 _MARKUP: Final = re.compile(r"[\\`*_~\[\]<&$@\n]|://|//|mailto:|www\.", re.IGNORECASE)
-_FORMULA: Final = re.compile(
-    r"\$\$[^$]+\$\$|\$(?![\s$])(?:[^$\\\n]|\\.)*?(?<!\s)\$(?!\d)|\\\((?!\\\)).+?\\\)|\\\[(?!\\\]).+?\\\]", re.DOTALL
-)
 _FOOTNOTE: Final = re.compile(r"(\[\^[^\]\s]{1,80}\]:?)")
+_KNOWN: Final = 64  # texts
 _TO_COME: Final = "https://"  # the address of a link whose address has not arrived
 _FOLLOWED: Final = re.compile(r"https?://|mailto:", re.IGNORECASE)
-
-
-def _formula(state: StateInline, silent: bool) -> bool:
-    """A formula is shown as written: its underscores and backslashes are no markup."""
-    if state.src[state.pos] not in "$\\":
-        return False
-    match = _FORMULA.match(state.src, state.pos, state.posMax)
-    if match is None:
-        return False
-    if not silent:
-        token = state.push("formula", "", 0)
-        token.content = match.group()
-    state.pos = match.end()
-    return True
-
-
-@cache
-def markdown() -> MarkdownIt:
-    """The one parser: GitHub's flavour, HTML as text, no guessing of links in file names such as `main.rs`."""
-    parser = MarkdownIt("gfm-like", {"html": False})
-    parser.inline.ruler.before("escape", "formula", _formula)
-    if parser.linkify is not None:
-        parser.linkify.set({"fuzzy_link": False})
-    return parser
 
 
 class InlineRenderer:
     """Turns segments of text into runs. `references` are the link definitions known so far, by normalised label."""
 
-    __slots__ = ("_breaks", "_theme", "references")
+    __slots__ = ("_breaks", "_known", "_known_references", "_theme", "references")
 
     def __init__(self, theme: MarkdownTheme, *, breaks: bool = False) -> None:
         self._theme = theme
         self._breaks = breaks
         self.references: dict[str, dict[str, str]] = {}
+        self._known: dict[tuple[str, Style], Runs] = {}  # what was read last: much of it is read again with each token
+        self._known_references = 0
 
     def runs(self, text: str, base: Style) -> Runs:
         """The runs of one segment, laid over `base`."""
         if _MARKUP.search(text) is None:
             return [(text, base)]
-        environment = {"references": self.references} if self.references else {}
-        runs: Runs = []
-        for token in markdown().parseInline(text, environment):
-            self._tokens(token.children or [], base, runs)
-        return runs
+        if self._known_references != len(self.references) or len(self._known) >= _KNOWN:
+            self._known.clear()
+            self._known_references = len(self.references)
+        found = self._known.get((text, base))
+        if found is None:
+            runs: list[tuple[str, Style]] = []
+            self._tokens(inline_tokens(text, self.references), base, runs)
+            found = self._known[text, base] = runs
+        return found
 
-    def _tokens(self, tokens: list[Token], base: Style, runs: Runs) -> None:
+    def _tokens(self, tokens: list[Token], base: Style, runs: list[tuple[str, Style]]) -> None:
         theme = self._theme
         styles = [base]
         addresses: list[str] = []
@@ -85,7 +64,7 @@ class InlineRenderer:
         for token in tokens:
             kind = token.type
             style = styles[-1]
-            if kind == "text":
+            if kind in ("text", "text_special"):
                 text = sanitise_line(token.content)
                 link_text += text
                 if "[^" in text:
@@ -125,12 +104,11 @@ class InlineRenderer:
             elif token.content:
                 runs.append((sanitise_line(token.content), style))
 
-    def _footnotes(self, text: str, style: Style, runs: Runs) -> None:
-        for part in _FOOTNOTE.split(text):
-            if part:
-                runs.append((part, style + self._theme.footnote if part.startswith("[^") else style))
+    def _footnotes(self, text: str, style: Style, runs: list[tuple[str, Style]]) -> None:
+        footnote = style + self._theme.footnote
+        runs += ((part, footnote if part.startswith("[^") else style) for part in _FOOTNOTE.split(text) if part)
 
-    def _image(self, token: Token, style: Style, runs: Runs) -> None:
+    def _image(self, token: Token, style: Style, runs: list[tuple[str, Style]]) -> None:
         address = sanitise_line(str(token.attrs.get("src", "")))
         text = sanitise_line(token.content) or "image"
         followed = _FOLLOWED.match(address)

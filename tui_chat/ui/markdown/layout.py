@@ -81,7 +81,9 @@ class Flow:
 
     def fork(self) -> Self:
         """A copy that goes its own way; its cost is one line's."""
-        other = type(self)(self.width)
+        other = type(self).__new__(type(self))
+        other.width = self.width
+        other._rows = []
         other._line = self._line.copy()
         other._used = self._used
         other._space = self._space.copy()
@@ -105,6 +107,20 @@ class Flow:
         """The lines finished since the last call."""
         rows, self._rows = self._rows, []
         return rows
+
+    def open_rows(self) -> list[Row]:
+        """The lines that `finish` would add now."""
+        if not self._line:
+            rest, cells = self._word, self._word_cells
+        elif not self._word or self._used + self._space_cells + self._word_cells <= self.width:
+            rest = [*self._line, *self._space, *self._word] if self._word else self._line
+            cells = self._used + (self._space_cells + self._word_cells if self._word else 0)
+        else:
+            return [
+                Row(self._line, self._used, self._wrapped, self._first, self._stop),
+                Row(self._word, self._word_cells, True, self._now, self._stop),
+            ]
+        return [Row(rest, cells, self._wrapped, self._first, self._stop)] if rest else []
 
     def add(self, text: str, style: Style) -> None:
         """Go on with `text`; a newline in it is a hard break."""
@@ -229,13 +245,15 @@ class LineInfo(NamedTuple):
     """Where a line of the screen comes from.
 
     `first` and `stop` are the source lines (from 0, `stop` excluded) of what it shows; `border` is the width in cells
-    of the quote bars, markers and indentation before its text; `wrapped` says that it continues the line above.
+    of what stands before its text: quote bars, markers, indentation, the gutter of code; `wrapped` says that it
+    continues the line above; `code` that it is a line of a code block (its label is not one).
     """
 
     first: int
     stop: int
     border: int
     wrapped: bool
+    code: bool = False
 
 
 @dataclass(slots=True)
@@ -260,11 +278,15 @@ class Lines:
         self.strips.append(strip)
         self.infos.append(info)
 
-    def extend(self, lines: Iterable[tuple[Strip, LineInfo]]) -> None:
-        """Add lines."""
-        for strip, info in lines:
-            self.strips.append(strip)
-            self.infos.append(info)
+    def extend(self, other: "Lines") -> None:
+        """Add the lines of `other`."""
+        self.strips += other.strips
+        self.infos += other.infos
+
+    def part(self, start: int, stop: int) -> "Lines":
+        """The lines from `start` to `stop`."""
+        at = slice(start - self.base, stop - self.base)
+        return Lines(start, self.strips[at], self.infos[at], start)
 
     def truncate(self, length: int) -> None:
         """Forget all lines from `length` on; a fork may so hide lines of its origin."""

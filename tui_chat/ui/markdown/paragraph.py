@@ -5,7 +5,7 @@ lines are held back here and reach the sink when the next line (or the end) has 
 What it must not know: containers, and what else a line may be.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
 
@@ -27,7 +27,7 @@ class Paragraph:
 
     def fork(self) -> "Paragraph":
         """A copy that goes its own way."""
-        return replace(self)
+        return Paragraph(self.blank, self.begun, self._number, self._defining, self._definition, self._held)
 
     @property
     def settled(self) -> bool:

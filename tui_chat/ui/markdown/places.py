@@ -24,6 +24,10 @@ class Frame:
     cells: int
     used: bool = False
 
+    def copy(self) -> "Frame":
+        """One that changes on its own."""
+        return Frame(self.kind, self.first, self.rest, self.cells, self.used)
+
 
 @dataclass(slots=True)
 class Place:
@@ -37,7 +41,11 @@ class Place:
     source: int
     start: int = -1  # its first line, once it has one
 
-    def draw(self, row: Row, *, first: bool) -> tuple[Strip, LineInfo]:
+    def copy(self) -> "Place":
+        """One that changes on its own."""
+        return Place(self.first, self.rest, self.cells, self.width, self.separator, self.source, self.start)
+
+    def draw(self, row: Row, first: bool) -> tuple[Strip, LineInfo]:
         """`row` as a line of the screen."""
         strip = Strip([*(self.first if first else self.rest), *segments(row.fragments)], self.cells + row.cells)
         return strip, LineInfo(self.source + row.first, self.source + row.stop, self.cells, row.wrapped)

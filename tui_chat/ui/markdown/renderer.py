@@ -9,111 +9,97 @@ inside a list only where the source has one.
 """
 
 import re
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Self
 
-from markdown_it.common.utils import normalizeReference
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tui_chat.ui.markdown.code import CodeBlock, CodeLeaf
+from tui_chat.ui.markdown.code import UNWRAPPED, CodeBlock, CodeLeaf
 from tui_chat.ui.markdown.inline import InlineRenderer, Runs
+from tui_chat.ui.markdown.late import LateLinks
 from tui_chat.ui.markdown.layout import Flow, LineInfo, Lines, Row
 from tui_chat.ui.markdown.places import Frame, Place, place_for
 from tui_chat.ui.markdown.scan import Align
 from tui_chat.ui.markdown.segments import Segmenter, completed
 from tui_chat.ui.markdown.table import TableLeaf
+from tui_chat.ui.markdown.textleaf import End, TextLeaf
 from tui_chat.ui.markdown.theme import MarkdownTheme
 
 QUOTE_BAR: Final = "│ "
 BULLET: Final = "• "
-KEPT: Final = 2_000  # characters of a paragraph that are kept, for an underline or a late link definition
 _TASK: Final = re.compile(r"\[([ xX])\][ \n]+")
 _NOTE: Final = re.compile(r"\n\[\^[^\]\s]{1,80}\]:")
-_LABELS: Final = re.compile(r"\[((?:[^\[\]\\]|\\.){1,999})\]", re.DOTALL)
 _CODE_INDENT: Final = 2
-
-
-@dataclass(slots=True)
-class _Text:
-    """An open paragraph or heading."""
-
-    base: Style
-    segmenter: Segmenter
-    flow: Flow
-    kept: list[str] | None
-    kept_length: int = 0
-    offset: int = 0  # of the open segment's beginning, in source lines from the paragraph's
-    fresh: bool = True
-    complete: bool = True  # in a fork: it ends where the text ends, so open markup is closed for showing
-
-    def fork(self) -> "_Text":
-        return _Text(
-            self.base,
-            self.segmenter.fork(),
-            self.flow.fork(),
-            self.kept.copy() if self.kept is not None else None,
-            self.kept_length,
-            self.offset,
-            self.fresh,
-            complete=False,
-        )
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A finished text with link labels that no definition has been seen for."""
-
-    place: Place
-    base: Style
-    text: str
-    stop: int
 
 
 class Renderer:
     """Renders blocks into `lines`."""
 
-    def __init__(self, width: int, theme: MarkdownTheme, inline: InlineRenderer) -> None:
+    def __init__(self, width: int, theme: MarkdownTheme, inline: InlineRenderer, *, wrap_code: bool = True) -> None:
         self.lines = Lines.empty()
         self.code_blocks: list[CodeBlock] = []
         self.source_line = 0
         self._width = width
         self._theme = theme
         self._inline = inline
+        self._wrap_code = wrap_code
         self._frames: list[Frame] = []
         self._place: Place | None = None
-        self._leaf: _Text | CodeLeaf | TableLeaf | None = None
+        self._leaf: TextLeaf | CodeLeaf | TableLeaf | None = None
         self._block: CodeBlock | None = None  # the open code block; none in a fork
         self._code: list[str] = []  # the parts of its unfinished line
         self._code_count = 0
-        self._waiting: dict[str, list[_Waiting]] = {}
+        self._late = LateLinks(self.lines, inline)
         self._forked = False
+        self._end: End | CodeLeaf | None = None  # in a fork: what plain text may go on with
+        self._end_at = 0  # the first line of it that may change
 
     def fork(self) -> Self:
         """A copy that shows what the open blocks look like now, in lines of its own."""
-        other = type(self)(self._width, self._theme, self._inline)
+        other = type(self)(self._width, self._theme, self._inline, wrap_code=self._wrap_code)
         other.lines = Lines.empty(len(self.lines))
         other.source_line = self.source_line
-        other._frames = [replace(frame) for frame in self._frames]
-        other._place = replace(self._place) if self._place else None
+        other._frames = [frame.copy() for frame in self._frames]
+        place = other._place = self._place.copy() if self._place else None
         other._code_count = self._code_count
         other._forked = True
         leaf = self._leaf
-        if isinstance(leaf, _Text):
+        if isinstance(leaf, TextLeaf):
             other._leaf = leaf.fork()
         elif isinstance(leaf, CodeLeaf):
             other._leaf = leaf.fork(other.lines.extend)
-        elif isinstance(leaf, TableLeaf):
-            other._leaf = leaf.fork(other._emit, other._read)
+        elif isinstance(leaf, TableLeaf) and place is not None:
+            other._leaf = leaf.fork(partial(other._give, place), other._read, place.draw)
         return other
 
     def show_end(self) -> None:
         """In a fork: the text goes no further; what is open is shown as it will probably look."""
-        if isinstance(self._leaf, _Text):
+        if isinstance(self._leaf, TextLeaf):
             self._leaf.complete = True
+
+    def go_on(self, text: str) -> int | None:
+        """In a fork that shows the end: show `text` after it, or None if more than the end of one line may change.
+
+        Returns the first line that changes. The caller knows that the text's structure stays as it is.
+        """
+        end, lines, at = self._end, self.lines, self._end_at
+        if isinstance(end, End):
+            now = end.go_on(text, lines, at)
+            if now is None:
+                return None
+            self._end_at = now
+            return at
+        if end is None or not (text.isascii() and text.isprintable()):
+            return None
+        unfinished = lines.part(at, len(lines))
+        lines.truncate(at)
+        if end.go_on(text):
+            return at
+        lines.extend(unfinished)
+        return None
 
     # Containers
 
@@ -156,7 +142,7 @@ class Renderer:
             self.code_blocks.append(self._block)
         leaf = CodeLeaf(
             language,
-            max(2, place.width - _CODE_INDENT),
+            max(2, place.width - _CODE_INDENT) if self._wrap_code else UNWRAPPED,
             offset=0 if info is None else 1,
             theme=self._theme,
             draw=partial(self._draw_code, place),
@@ -167,9 +153,16 @@ class Renderer:
     def open_table(self, header: list[str], columns: list[Align], *, blank: bool) -> None:
         place = self._begin(blank=blank)
         leaf = TableLeaf(
-            header, columns, place.width, base=self._base(), theme=self._theme, read=self._read, emit=self._emit
+            header,
+            columns,
+            place.width,
+            base=self._base(),
+            theme=self._theme,
+            read=self._read,
+            draw=place.draw,
+            emit=partial(self._give, place),
         )
-        self._leaf = leaf.fork(self._emit, self._read) if self._forked else leaf
+        self._leaf = leaf.fork(partial(self._give, place), self._read, place.draw) if self._forked else leaf
 
     def rule(self, *, blank: bool) -> None:
         place = self._begin(blank=blank)
@@ -178,20 +171,14 @@ class Renderer:
 
     def add(self, text: str) -> None:
         leaf = self._leaf
-        if not isinstance(leaf, _Text):
+        if not isinstance(leaf, TextLeaf):
             return
         if leaf.fresh:
             leaf.fresh = False
             text = self._task(text)
         elif _NOTE.match(text):
             text = "  " + text  # each footnote stands on a line of its own
-        if leaf.kept is not None:
-            leaf.kept.append(text)
-            leaf.kept_length += len(text)
-            if leaf.kept_length > KEPT:
-                leaf.kept = None
-        for segment in leaf.segmenter.add(text):
-            self._flow(leaf, segment)
+        leaf.add(text, self._inline)
         self._emit_rows(leaf.flow)
 
     def add_code(self, text: str, raw: str) -> None:
@@ -213,37 +200,47 @@ class Renderer:
 
     def underline(self, level: int) -> None:
         leaf, place = self._leaf, self._place
-        if isinstance(leaf, _Text) and place is not None and leaf.kept is not None:
+        if isinstance(leaf, TextLeaf) and place is not None and leaf.kept is not None:
             text = "".join(leaf.kept)
             if place.start >= 0:
                 self.lines.truncate(place.start)
             base = self._theme.text + self._theme.headings[level - 1]
-            self._leaf = _Text(base, Segmenter(), Flow(place.width), [], fresh=False)
+            self._leaf = TextLeaf.begin(base, place.width, fresh=False)
             self.add(text)
         self.close_leaf()
 
     def define(self, label: str, href: str) -> None:
-        if self._forked or label in self._inline.references:
+        if not self._forked:
+            self._late.define(label, href)
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is something for `render_due` to do."""
+        return self._late.behind
+
+    def render_due(self, limit: int | None) -> None:
+        """Render the texts again whose link definitions came after them, about `limit` characters (None: all)."""
+        moved = self._late.render(limit)
+        if moved is None:
             return
-        self._inline.references[label] = {"href": href, "title": ""}
-        for waiting in self._waiting.get(label, ()):
-            self._render_again(waiting)  # may move those that still wait
-        self._waiting.pop(label, None)
+        for block in self.code_blocks:
+            block.first_line = moved(block.first_line)
+        if self._place is not None and self._place.start >= 0:
+            self._place.start = moved(self._place.start)
 
     def close_leaf(self) -> None:
         leaf, place = self._leaf, self._place
-        if isinstance(leaf, _Text) and place is not None:
-            rest = leaf.segmenter.rest().rstrip(" \n")
-            if self._forked and leaf.complete:
-                rest = completed(rest)
-            if rest:
-                self._flow(leaf, rest)
-            leaf.flow.finish()
+        if isinstance(leaf, TextLeaf) and place is not None and self._forked and leaf.complete:
+            self._show_open(leaf, place)
+        elif isinstance(leaf, TextLeaf) and place is not None:
+            leaf.finish(self._inline)
             self._emit_rows(leaf.flow)
             if leaf.kept and not self._forked and place.start >= 0:
-                self._wait("".join(leaf.kept), leaf.base, place)
+                self._late.wait("".join(leaf.kept), leaf.base, place)
         elif isinstance(leaf, CodeLeaf | TableLeaf):
             leaf.close()
+            if self._forked and isinstance(leaf, CodeLeaf) and leaf.unfinished:
+                self._end, self._end_at = leaf, len(self.lines) - leaf.unfinished
             if self._block is not None:
                 self._block.closed = True
                 self._block = None
@@ -259,7 +256,7 @@ class Renderer:
 
     def _open_text(self, base: Style, *, blank: bool) -> None:
         place = self._begin(blank=blank)
-        self._leaf = _Text(base, Segmenter(), Flow(place.width), [])
+        self._leaf = TextLeaf.begin(base, place.width)
 
     def _task(self, text: str) -> str:
         """Turn a task's brackets at the start of an item into its marker."""
@@ -281,15 +278,18 @@ class Renderer:
         place.cells += cells - frame.cells
         place.width -= cells - frame.cells
         frame.first, frame.rest, frame.cells = None, place.rest[-1], cells
-        if isinstance(self._leaf, _Text):
+        if isinstance(self._leaf, TextLeaf):
             self._leaf.flow = Flow(place.width)
         return text[match.end() :]
 
-    def _flow(self, leaf: _Text, segment: str) -> None:
-        leaf.flow.mark(leaf.offset, leaf.offset + segment.rstrip(" \n").count("\n") + 1)
-        leaf.offset += segment.count("\n")
-        for text, style in self._inline.runs(segment, leaf.base):
-            leaf.flow.add(text, style)
+    def _show_open(self, leaf: TextLeaf, place: Place) -> None:
+        """In a fork: the end of the text so far, its open markup closed."""
+        self._end = leaf.show_end(self._inline, place)
+        self._emit_rows(leaf.flow)
+        at = len(self.lines)
+        for row in leaf.flow.open_rows():
+            self._emit(row)
+        self._end_at = max(at, place.start)
 
     def _read(self, text: str, base: Style) -> Runs:
         segmenter = Segmenter()
@@ -300,47 +300,6 @@ class Renderer:
     def _emit_rows(self, flow: Flow) -> None:
         for row in flow.take():
             self._emit(row)
-
-    # Late link definitions
-
-    def _wait(self, text: str, base: Style, place: Place) -> None:
-        if "[" not in text:
-            return
-        labels = {normalizeReference(match[1]) for match in _LABELS.finditer(text)}
-        waiting = _Waiting(place, base, text, len(self.lines))
-        for label in labels:
-            if label not in self._inline.references:
-                self._waiting.setdefault(label, []).append(waiting)
-
-    def _render_again(self, waiting: _Waiting) -> None:
-        """A definition came for a text that is on the screen already."""
-        place = waiting.place
-        leaf = _Text(waiting.base, Segmenter(), Flow(place.width), None)
-        for segment in leaf.segmenter.add(waiting.text):
-            self._flow(leaf, segment)
-        self._flow(leaf, leaf.segmenter.rest().rstrip(" \n"))
-        leaf.flow.finish()
-        fresh = Lines.empty()
-        for row in leaf.flow.take():
-            fresh.append(*place.draw(row, first=not fresh.strips))
-        self.lines.replace(place.start, waiting.stop, fresh)
-        shift = len(fresh) - (waiting.stop - place.start)
-        if shift:
-            self._shift(waiting.stop, shift)
-
-    def _shift(self, after: int, by: int) -> None:
-        """Lines from `after` on have moved."""
-        for block in self.code_blocks:
-            if block.first_line >= after:
-                block.first_line += by
-        places = {id(other): other for group in self._waiting.values() for other in group}
-        for other in places.values():
-            if other.stop >= after:
-                other.stop += by
-            if other.place.start >= after:
-                other.place.start += by
-        if self._place is not None and self._place.start >= after:
-            self._place.start += by
 
     # Places
 
@@ -354,18 +313,29 @@ class Renderer:
         if place is None:
             return
         if place.start < 0:
-            if place.separator is not None:
-                self.lines.append(place.separator, LineInfo(place.source, place.source, 0, wrapped=False))
-            place.start = len(self.lines)
-            for frame in self._frames:
-                frame.used = True
+            self._start(place)
         self.lines.append(*place.draw(row, first=len(self.lines) == place.start))
+
+    def _give(self, place: Place, lines: Lines) -> None:
+        """Lines that are drawn."""
+        if lines.strips:
+            if place.start < 0:
+                self._start(place)
+            self.lines.extend(lines)
+
+    def _start(self, place: Place) -> None:
+        if place.separator is not None:
+            self.lines.append(place.separator, LineInfo(place.source, place.source, 0, wrapped=False))
+        place.start = len(self.lines)
+        for frame in self._frames:
+            frame.used = True
 
     def _draw_code(self, place: Place, row: Row) -> tuple[Strip, LineInfo]:
         gutter = "↳ " if row.wrapped else "  "
         fragments = [(gutter, self._theme.code_label if row.wrapped else self._theme.code_block), *row.fragments]
         row = row._replace(fragments=fragments, cells=row.cells + _CODE_INDENT)
-        return place.draw(row, first=False)
+        strip, info = place.draw(row, first=False)
+        return strip, info._replace(border=info.border + _CODE_INDENT, code=True)
 
     def _label(self, language: str, place: Place) -> None:
         """The line above a code block: its language, and what copies it."""

@@ -15,7 +15,6 @@ from markdown_it.helpers import parseLinkDestination, parseLinkTitle
 
 _SPACES: Final = re.compile(" *")
 HEADING: Final = re.compile(r"(#{1,6})(?:[ ]+|$)")
-_HEADING_END: Final = re.compile(r"(?:^|[ ]+)#+[ ]*$")
 FENCE: Final = re.compile(r"(`{3,})([^`]*)$|(~{3,})(.*)$")
 SETEXT: Final = re.compile(r"(=+|-+)[ ]*$")
 RULE: Final = re.compile(r"(?:(?:\*[ ]*){3,}|(?:-[ ]*){3,}|(?:_[ ]*){3,})$")
@@ -24,7 +23,8 @@ _TABLE_RULE: Final = re.compile(r"[-:|][-:|\s]*$")
 _TABLE_CELL: Final = re.compile(r":?-+:?$")
 _LABEL: Final = re.compile(r"\[(?!\^)((?:[^\[\]\\]|\\.){1,999})\]:", re.DOTALL)
 _UNCLOSED_LABEL: Final = re.compile(r"\[(?!\^)(?:[^\[\]\\]|\\.){0,999}\\?$|\[(?:[^\[\]\\]|\\.){0,999}\]$", re.DOTALL)
-LONGEST_DEFINITION: Final = 2_000
+LONGEST_DEFINITION: Final = 2_000  # characters after which no further line is waited for
+LONGEST_LINE: Final = 8_000  # a line that goes on after so many characters is text, unless it is code
 
 
 class Align(Enum):
@@ -38,9 +38,8 @@ class Align(Enum):
 def heading_text(text: str) -> str:
     """The text of an ATX heading's line after its opening marker, without the closing one."""
     text = text.strip(" ")
-    if not text.endswith("#"):
-        return text
-    return _HEADING_END.sub("", text)
+    before = text.rstrip("#")
+    return before.rstrip(" ") if before[-1:] in ("", " ") else text
 
 
 def cells(line: str) -> list[str]:
@@ -124,6 +123,8 @@ def definition(text: str, markdown: MarkdownIt, *, final: bool) -> Definition | 
 
     With `final` no further line follows and the answer is never UNFINISHED.
     """
+    if len(text) >= LONGEST_LINE:
+        return None
     final = final or len(text) > LONGEST_DEFINITION
     match = _LABEL.match(text)
     if match is None:

@@ -64,10 +64,11 @@ class Segmenter:
     def add(self, text: str) -> list[str]:
         """The segments that `text` completes."""
         text = self._text + text
+        words_end = len(text.rstrip(" \n"))  # no boundary stands after this: the next word has not begun
         segments: list[str] = []
         start = 0
         while True:
-            match = _BOUNDARY.search(text, self._scanned)
+            match = _BOUNDARY.search(text, self._scanned, words_end)
             end = match.end() if match else len(text)
             if (bound := self._bound(text, start, end)) is not None:
                 end = bound
@@ -174,6 +175,12 @@ def _flanks(before: str, after: str) -> tuple[bool, bool]:
     return left, right
 
 
+# Text that is shown as it is wherever it stands in or between words, and never changes how the text before it is read.
+PLAIN: Final = re.compile(
+    r"[A-Za-z0-9 ,.;'\"?!:()=+%{}#\-\u00c0-\u02af\u0370-\u0482\u048a-\u052f\u2013\u2014\u2018\u2019\u201c\u201d]+"
+)
+_NO_END: Final = frozenset(" ()")  # plain, but what comes before them may not be
+_NO_WORD: Final = re.compile(r"[/@&<\]\u200d\ufe0f][^ \n]*$")  # it may become an address or another character
 _TRAILING: Final = re.compile(r"(?:(?<!\\)[*_~`]+|!?\[|<h?t?t?p?s?:?)$")
 _ADDRESS: Final = re.compile(r"<https?:[^\s<>]*$")
 ADDRESS_TO_COME: Final = "(https://)"
@@ -224,6 +231,19 @@ def completed(text: str) -> str:
         else:
             text = text.rstrip(" \n") + (f"]{ADDRESS_TO_COME}" if mark == "[" else mark)
     return text
+
+
+def room_for(words: str, shown: str) -> int:
+    """How long `words` may become by plain text for which `completed` only adds to `shown`; 0 if that is not sure.
+
+    `words` is the open segment without the spaces at its end, `shown` what `completed` made of it.
+    """
+    if not shown.startswith(words) or words[-1:] in _NO_END or not PLAIN.match(words[-1:]) or _NO_WORD.search(words):
+        return 0
+    if len(shown) == len(words):
+        return _DENSE
+    opener = _MARKUP.search(words)
+    return min(_DENSE, (opener.start() if opener else 0) + _FAR - _SPARE)
 
 
 def _last(open_marks: list[tuple[str, int]], mark: str) -> int | None:

@@ -4,28 +4,35 @@ Widths are decided once, from the header and the first `DECIDING` rows (all rows
 later row is laid out once and nothing moves. Until then the table is shown provisionally.
 
 A column is at least 3 cells wide and the table never wider than its place: the widest columns shrink and their text
-wraps inside the cell. Where not even 3 cells a column fit, each row is a list of `header: value` lines.
+wraps inside the cell. Where not even 3 cells a column fit, or words would be broken in columns of a few cells, each row
+is a list of `header: value` lines.
 What it must not know: pipes and delimiter rows; it is given cells.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 from rich.cells import cell_len
 from rich.style import Style
+from textual.strip import Strip
 
-from tui_chat.ui.markdown.layout import Fragment, Row, wrap
+from tui_chat.ui.markdown.layout import Fragment, LineInfo, Lines, Row, wrap
 from tui_chat.ui.markdown.scan import Align
 from tui_chat.ui.markdown.theme import MarkdownTheme
 
 DECIDING: Final = 40
+DECIDING_TEXT: Final = 8_000  # characters of a table that decide its widths in any case
 NARROWEST: Final = 3
+_READABLE: Final = 8  # columns that are narrower on average must hold their words whole
 _GAP: Final = 3
 _HEAD_LINES: Final = 2  # header and delimiter row, in the source
 _STEP: Final = 8  # a table that is still deciding grows by this much, not with each character
 
-Cell = list[Fragment]
-Emit = Callable[[Row], None]
+Cell = Sequence[Fragment]
+Read = Callable[[str, Style], Cell]
+Draw = Callable[[Row, bool], tuple[Strip, LineInfo]]
+Emit = Callable[[Lines], None]
 
 
 def widths(natural: Sequence[int], words: Sequence[int], available: int) -> list[int]:
@@ -60,23 +67,42 @@ def _sum_limited(wanted: Sequence[int], floors: Sequence[int], limit: int) -> in
     return sum(max(floor, min(width, limit)) for width, floor in zip(wanted, floors, strict=True))
 
 
+@dataclass(slots=True)
+class _Preview:
+    """The rows of a table that is still deciding, drawn at the widths they would have now; shared by its forks."""
+
+    widths: tuple[object, ...] = ()
+    count: int = 0  # rows that are drawn
+    drawn: Lines = field(default_factory=Lines.empty)
+
+
 class TableLeaf:
-    """One table. `read` turns a cell's source into runs over a style; rows go to `emit`."""
+    """One table. `read` turns a cell's source into runs over a style, `draw` makes a line of the screen of a row (and
+    whether it is the first), `emit` takes the lines in their order.
+    """
 
     __slots__ = (
         "_aligns",
         "_base",
+        "_begun",
         "_decided",
+        "_draw",
+        "_drawn",
         "_emit",
         "_forked",
         "_head",
+        "_length",
         "_narrow",
+        "_natural",
+        "_preview",
         "_read",
         "_rows",
         "_ruled",
+        "_settled",
         "_shown",
         "_theme",
         "_width",
+        "_words",
     )
 
     def __init__(
@@ -87,7 +113,8 @@ class TableLeaf:
         *,
         base: Style,
         theme: MarkdownTheme,
-        read: Callable[[str, Style], Cell],
+        read: Read,
+        draw: Draw,
         emit: Emit,
     ) -> None:
         self._aligns = aligns
@@ -95,16 +122,24 @@ class TableLeaf:
         self._base = base
         self._theme = theme
         self._read = read
+        self._draw = draw
         self._emit = emit
         self._head = [read(cell, base + theme.table_head) for cell in header]
+        self._natural = [_cells(cell) for cell in self._head]  # the widths that the columns would like
+        self._words = [_longest_word(cell) for cell in self._head]  # those of their longest words
+        self._length = 0  # characters in the rows below
         self._rows: list[list[Cell]] = []  # the rows that decide the widths
         self._decided: list[int] | None = None  # the widths; [] if not even the narrowest columns fit
         self._narrow = False  # columns stand one cell apart
         self._forked = False
         self._ruled = False  # cells wrap, so rows are kept apart by rules
         self._shown = 0
+        self._drawn = Lines.empty()  # lines to emit
+        self._begun = False  # it has lines
+        self._preview = _Preview()
+        self._settled = 0  # in a fork: rows that its origin has
 
-    def fork(self, emit: Emit, read: Callable[[str, Style], Cell]) -> Self:
+    def fork(self, emit: Emit, read: Read, draw: Draw) -> Self:
         """A copy that goes its own way."""
         other = type(self).__new__(type(self))
         other._aligns = self._aligns
@@ -112,14 +147,22 @@ class TableLeaf:
         other._base = self._base
         other._theme = self._theme
         other._read = read
+        other._draw = draw
         other._emit = emit
         other._head = self._head
+        other._natural = self._natural
+        other._words = self._words
+        other._length = self._length
         other._rows = self._rows.copy()
         other._decided = self._decided
         other._narrow = self._narrow
         other._forked = True
         other._ruled = self._ruled
         other._shown = self._shown
+        other._drawn = Lines.empty()
+        other._begun = self._begun
+        other._preview = self._preview
+        other._settled = len(self._rows)
         return other
 
     def add(self, row: list[str]) -> None:
@@ -127,9 +170,13 @@ class TableLeaf:
         cells = [self._read(cell, self._base) for cell in row]
         if self._decided is not None:
             self._row(cells, self._decided)
+            self._give()
             return
         self._rows.append(cells)
-        if len(self._rows) == DECIDING:
+        self._natural = [max(width, _cells(cell)) for width, cell in zip(self._natural, cells, strict=True)]
+        self._words = [max(width, _longest_word(cell)) for width, cell in zip(self._words, cells, strict=True)]
+        self._length += sum(len(cell) for cell in row)
+        if (len(self._rows) == DECIDING or self._length >= DECIDING_TEXT) and not self._forked:
             self._decide()
 
     def close(self) -> None:
@@ -137,27 +184,63 @@ class TableLeaf:
         if self._decided is None:
             self._decide()
 
+    def _give(self) -> None:
+        lines, self._drawn = self._drawn, Lines.empty()
+        self._emit(lines)
+
+    def _put(self, row: Row) -> None:
+        self._drawn.append(*self._draw(row, not self._begun))
+        self._begun = True
+
     def _decide(self) -> None:
         count = len(self._head)
-        lines = [self._head, *self._rows]
         available = self._width - _GAP * (count - 1)
         if available < NARROWEST * count:
             self._narrow = True
             available = self._width - (count - 1)
-        if available < NARROWEST * count:
-            self._decided = []
+        if available < NARROWEST * count or (
+            available < _READABLE * count and sum(max(NARROWEST, word) for word in self._words) > available
+        ):
+            columns = []
         else:
-            natural = [max(_cells(line[index]) for line in lines) for index in range(count)]
-            words = [max(_longest_word(line[index]) for line in lines) for index in range(count)]
+            natural = self._natural
             if self._forked and sum(grown := [-(-width // _STEP) * _STEP for width in natural]) <= available:
                 natural = grown
-            self._decided = widths(natural, words, available)
+            columns = widths(natural, self._words, available)
             self._ruled = sum(max(NARROWEST, width) for width in natural) > available
-            self._line(self._head, self._decided, 0)
-            self._rule(self._decided, 1)
+        self._decided = columns
         rows, self._rows = self._rows, []
+        if self._forked:
+            self._recall(rows[: self._settled], columns)
+            rows = rows[self._settled :]
+        elif columns:
+            self._header(columns)
         for row in rows:
-            self._row(row, self._decided)
+            self._row(row, columns)
+        self._give()
+
+    def _recall(self, rows: list[list[Cell]], columns: list[int]) -> None:
+        """The header and the complete rows, of which only those are drawn that no fork has drawn at these widths."""
+        preview = self._preview
+        if preview.widths != (self._ruled, *columns):
+            preview.widths = (self._ruled, *columns)
+            preview.count = 0
+            preview.drawn = Lines.empty()
+            self._begun = False
+            if columns:
+                self._header(columns)
+        self._shown = preview.count
+        for row in rows[preview.count :]:
+            self._row(row, columns)
+        preview.count = self._shown
+        preview.drawn.extend(self._drawn)
+        self._begun = len(preview.drawn) > 0
+        self._emit(preview.drawn)
+        self._drawn = Lines.empty()
+
+    def _header(self, columns: list[int]) -> None:
+        self._line(self._head, columns, 0)
+        self._rule(columns, 1)
 
     def _row(self, cells: list[Cell], columns: list[int]) -> None:
         if not columns:
@@ -172,7 +255,7 @@ class TableLeaf:
     def _rule(self, columns: list[int], first: int) -> None:
         cross = "┼" if self._narrow else "─┼─"
         text = cross.join("─" * width for width in columns)
-        self._emit(Row([(text, self._theme.table_rule)], len(text), False, first, first + 1))
+        self._put(Row([(text, self._theme.table_rule)], len(text), False, first, first + 1))
 
     def _line(self, cells: list[Cell], columns: list[int], first: int) -> None:
         """One row of the table: as many lines as its highest cell needs."""
@@ -195,20 +278,20 @@ class TableLeaf:
                 if spare > left and column < len(columns) - 1:
                     line.append((" " * (spare - left), self._base))
                 used += width if column < len(columns) - 1 else left + cells_used
-            self._emit(Row(line, used, index > 0, first, first + 1))
+            self._put(Row(line, used, index > 0, first, first + 1))
 
     def _stacked(self, cells: list[Cell]) -> None:
         """`header: value` lines, for places too narrow for columns."""
         first = _HEAD_LINES + self._shown
         if self._shown:
             rule = [("─" * min(self._width, NARROWEST), self._theme.table_rule)]
-            self._emit(Row(rule, NARROWEST, False, first, first + 1))
+            self._put(Row(rule, NARROWEST, False, first, first + 1))
         self._shown += 1
         for head, cell in zip(self._head, cells, strict=True):
             if not cell:
                 continue
             for row in wrap([*head, (": ", self._base + self._theme.table_head), *cell], self._width):
-                self._emit(row._replace(first=first, stop=first + 1))
+                self._put(row._replace(first=first, stop=first + 1))
 
 
 def _cells(cell: Cell) -> int:
