@@ -291,7 +291,8 @@ class CodeLeaf:
         preview.drawn.extend(self._lines(fragments, preview.count - len(preview.stretch)))
         if self._highlighter.alone:
             still_open = True  # the lexer keeps no state over lines: some lines before give it one
-        if not still_open or len(preview.stretch) >= (ALONE if self._highlighter.alone else STRETCH):
+        most = ALONE if self._highlighter.alone else STRETCH
+        if not still_open or len(preview.stretch) >= most or sum(map(len, preview.stretch)) >= PIECE_TEXT:
             preview.stretch = []
 
     def _show_unfinished(self, settled: int) -> None:

@@ -181,7 +181,9 @@ PLAIN: Final = re.compile(
 )
 _NO_END: Final = frozenset(" ()")  # plain, but what comes before them may not be
 _NO_WORD: Final = re.compile(r"[/@&<\]\u200d\ufe0f][^ \n]*$")  # it may become an address or another character
-_TRAILING: Final = re.compile(r"(?:(?<!\\)[*_~`]+|!?\[|<h?t?t?p?s?:?)$")
+_TRAILING: Final = re.compile(
+    r"(?:(?<!\\)[*_~`]+|!?\[|<h?t?t?p?s?:?|&(?:#[xX]?[0-9A-Fa-f]{0,7}|[A-Za-z][A-Za-z0-9]{0,15})?)$"
+)
 _ADDRESS: Final = re.compile(r"<https?:[^\s<>]*$")
 ADDRESS_TO_COME: Final = "(https://)"
 _FAR: Final = 300  # an opener this far back is probably none

@@ -4,6 +4,16 @@ Why not Textual's ScrollView: each line more changes its virtual size, which lay
 for every new line of a reply. Here a new line moves the terminal's rows and paints one. The rows go to the terminal past the
 compositor where that is safe (`direct.py`), and through it where something is in the way.
 
+What the change was worth: cProfile over a reply of 1,000 tokens at 200 tok/s in a pty, seconds in all frames.
+
+    before: ScrollView, 1.68            after: 0.39
+    Compositor._render_chops    0.86    FrameGate.flush (a whole frame)     0.19
+    StylesCache.render          0.68        LineView._show                  0.10
+    MessageLog.render_line      0.39            paint_rows, to the terminal 0.05
+    Strip.__init__, 21,192 of   0.16        LiveDocument.update             0.07
+                                        the engine: bytes to events         0.10
+                                        the status bar's clock              0.05
+
 Following is ours too: at the end the view follows; scrolled up it stays where the reader is, whatever grows below. It knows nothing
 of markdown or messages: what a line shows is the subclass's.
 """
