@@ -19,6 +19,7 @@ class LiveMarkdown(MarkdownView):
         self._document: LiveDocument | None = None
         self._width = 0
         self._finished = False
+        self._share: float | None = None  # how far down the reader was, until all is laid out again
         self._frames = FrameGate(self, self._flush)
 
     @property
@@ -68,6 +69,8 @@ class LiveMarkdown(MarkdownView):
             return
         if self._looks is None:
             self._looks = self.looks()
+        if not self.following:
+            self._share = self.top / max(1, self.total)
         self._document = LiveDocument(self._width, self._looks.markdown)
         if self._pieces:
             self._document.write(self.source)
@@ -77,7 +80,14 @@ class LiveMarkdown(MarkdownView):
         self.changed(0)
 
     def _flush(self) -> None:
-        if self._document is not None:
-            self.changed(self._document.update(SLICE))
-            if self._document.behind:
-                self._frames.request(at_once=True)
+        document = self._document
+        if document is None:
+            return
+        first = document.update(SLICE)
+        if self._share is not None and not self.following:
+            self.top = min(int(self._share * self.total), self.max_top)
+        if document.behind:
+            self._frames.request(at_once=True)
+        else:
+            self._share = None
+        self.changed(first)
