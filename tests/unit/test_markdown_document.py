@@ -225,41 +225,6 @@ def test_a_late_definition_reaches_every_text_that_waits_for_it() -> None:
     ]
 
 
-HOSTILE = {
-    "brackets": "[" * 10_000,
-    "images": "![" * 2_000,
-    "links": " ".join(f"[link {index}](https://example.com/{index})" for index in range(500)),
-    "long line": "x" * 100_000,
-    "long code line": "```python\nx = '" + "y" * 100_000,
-    "quotes": ">" * 1_000 + " deep\n" + ">" * 1_000 + " more",
-    "nested list": "\n".join("  " * depth + "- item" for depth in range(1_000)),
-    "list in one line": "- " * 1_000 + "x",
-    "emphasis": "*a **b " * 3_000,
-    "backticks": "`a``b" * 3_000,
-    "columns": "|a" * 2_000 + "|\n" + "|-" * 2_000 + "|\n" + "|b" * 2_000 + "|",
-    "definitions": "".join(f"[l{index}]: https://x.y/{index}\n" for index in range(1_000)),
-    "open definition": "[a]: <" + "b" * 20_000,
-    "comments": "```js\n" + "/* c\n" * 500,
-    "marks": ("a" + "\u0301" * 20) * 500,
-    "joined": "👩\u200d" * 2_000,
-    "hard breaks": "a  \n" * 1_000,
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_text_neither_fails_nor_depends_on_its_cuts(name: str) -> None:
-    source = HOSTILE[name]
-    document = LiveDocument(80, THEME)
-    step = max(200, len(source) // 50)
-    for start in range(0, len(source), step):
-        document.write(source[start : start + step])
-        document.update()
-    document.finish()
-    document.update()
-    assert list(document.lines) == render(source, 80, THEME)
-    _check_lines(document, 80)
-
-
 @pytest.mark.parametrize("opening", ["", "- ", "> ", "```python\n", "| a | b |\n|---|---|\n", "1. "])
 def test_the_open_end_stays_small(opening: str) -> None:
     """What flatness rests on: however long the reply, an update draws a bounded number of lines."""

@@ -1,11 +1,13 @@
 """The parts of the renderer by themselves: segments, wrapping, table widths, colours in code."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from pygments import lex
 from pygments.lexers import get_lexer_by_name
-from pygments.token import String
+from pygments.token import Generic, String
 from rich.cells import cell_len
 from rich.style import Style
 
@@ -16,6 +18,7 @@ from tui_chat.ui.markdown.inline import InlineRenderer
 from tui_chat.ui.markdown.layout import JOINERS, wrap
 from tui_chat.ui.markdown.segments import LONGEST, SHORTEST, Segmenter, completed
 from tui_chat.ui.markdown.table import DECIDING, widths
+from tui_chat.ui.markdown.tokens import inline_tokens
 
 THEME = MarkdownTheme.default()
 PLAIN = Style()
@@ -208,3 +211,121 @@ def test_both_default_themes_have_every_role() -> None:
     assert dark != light
     assert set(dark.tokens) == set(light.tokens)
     assert len(dark.headings) == 6
+
+
+@pytest.mark.parametrize("language", ["diff", "patch", "udiff"])
+def test_diffs_are_coloured_by_what_happens_to_a_line(language: str) -> None:
+    code = "--- a/x.py\n+++ b/x.py\n@@ -1,2 +1,2 @@\n same\n-old\n+new\n"
+    lines = render(f"```{language}\n{code}```", 60, THEME)
+    styles = {strip.text[2:]: list(strip)[-1].style for strip in lines[1:]}
+    assert styles["-old"] == styles["--- a/x.py"] == THEME.token(Generic.Deleted)
+    assert styles["+new"] == THEME.token(Generic.Inserted)
+    assert styles["@@ -1,2 +1,2 @@"] == THEME.token(Generic.Subheading)
+    assert styles[" same"] not in (styles["-old"], styles["+new"])
+
+
+@pytest.mark.parametrize("opening", ["", "> ", "- x\n  "])
+def test_code_that_is_not_wrapped_keeps_its_lines(opening: str) -> None:
+    code = "x = '" + "abc def " * 20 + "'"
+    indent = opening.rpartition("\n")[2]
+    source = f"{opening}```python\n{indent}{code}\n{indent}```\n\n" + "words " * 20
+    document = LiveDocument(40, THEME, wrap_code=False)
+    for start in range(0, len(source), 4):
+        document.write(source[start : start + 4])
+        document.update()
+    document.finish()
+    document.update()
+    rows = [
+        (document.line(index), document.info(index))
+        for index in range(document.line_count)
+        if document.info(index).code
+    ]
+    assert [strip.text[info.border :] for strip, info in rows] == [code]
+    assert max(strip.cell_length for strip in document.lines if "words" in strip.text) <= 40
+
+
+def test_lines_know_what_is_code_and_what_stands_before_it() -> None:
+    document = LiveDocument(24, THEME)
+    document.write("> text\n>\n> ```\n> code that must be wrapped, as it is long\n> ```\n")
+    document.finish()
+    document.update()
+    infos = [document.info(index) for index in range(document.line_count)]
+    assert [info.code for info in infos] == [False, False, False, True, True]
+    assert [info.border for info in infos] == [2, 0, 2, 4, 4]
+    assert [info.wrapped for info in infos[3:]] == [False, True]
+    code = "".join(document.line(index).text[infos[index].border :] for index in (3, 4))
+    assert code == "code that must be wrapped, as it is long"
+
+
+def test_a_table_with_long_words_in_a_narrow_place_is_a_list() -> None:
+    lines = render(
+        "| Name | Description | Price |\n|---|---|---|\n| Alpha | long | 1 |\n| Beta | short | 2 |", 20, THEME
+    )
+    texts = [strip.text for strip in lines]
+    assert texts[:3] == ["Name: Alpha", "Description: long", "Price: 1"]
+    assert texts[4:] == ["Name: Beta", "Description: short", "Price: 2"]
+
+
+MARKS = [
+    "word ",
+    "a",
+    "b. ",
+    "**",
+    "*",
+    "_",
+    "`",
+    "``",
+    "~~",
+    "~",
+    "[",
+    "]",
+    "](",
+    "](/u)",
+    ")",
+    "(",
+    "!",
+    "<",
+    ">",
+    "@",
+]
+MORE_MARKS = [
+    "http://x.y",
+    "mailto:",
+    "&amp;",
+    "&",
+    "\\",
+    "\\*",
+    "é",
+    "\n",
+    "  \n",
+    "\\\n",
+    "[a]",
+    "![",
+    "<b>",
+    ":",
+    " ",
+]
+
+
+def _read(found: list[Token]) -> list[tuple[str, ...]]:
+    """Tokens, neighbouring texts joined."""
+    result: list[tuple[str, ...]] = []
+    for token in found:
+        if token.type not in ("text", "text_special"):
+            result.append((token.type, token.content, str(token.attrs)))
+        elif result and result[-1][0] == "text":
+            result[-1] = ("text", result[-1][1] + token.content)
+        elif token.content:
+            result.append(("text", token.content))
+    return result
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(st.sampled_from(MARKS + MORE_MARKS), max_size=25).map("".join))
+def test_the_short_way_to_the_inline_rules_finds_what_markdown_it_finds(text: str) -> None:
+    references = {"A": {"href": "/z", "title": ""}}
+    reference = MarkdownIt("gfm-like", {"html": False})
+    assert reference.linkify is not None
+    reference.linkify.set({"fuzzy_link": False})
+    expected = reference.parseInline(text, {"references": references})[0].children or []
+    assert _read(inline_tokens(text, references)) == _read(expected)
