@@ -277,9 +277,8 @@ class ChatSession:
 
     async def _engine(self, turn: Turn, emit: Callable[[Event], None]) -> TurnResult:
         parameters = self._parameters(turn)
-        await asyncio.sleep(
-            0
-        )  # of a long conversation this took a few ms, and so will the SDK: keys may come in between
+        # Of a long conversation that took a few ms, and the SDK takes as many: keys may come in between.
+        await asyncio.sleep(0)
         return await run_turn(self._client, parameters, self._config.timeouts, emit)
 
     def _parameters(self, turn: Turn) -> dict[str, Any]:
