@@ -59,8 +59,9 @@ _UNDECIDED: Final = re.compile(
     r"(?:[-+*=_~`#|:\s]*+|\d{1,9}[.)]?|\[[ xX]?\]?|(?:`{3,}+|~{3,}+)[^`\n]*+)\s*+"
 )
 _UNDECIDED_IN_FENCE: Final = re.compile(r"[\s>]*+[`~]*+\s*+")
-# Up to the last place where a line can be taken apart: after a space, or between two characters of Chinese or Japanese.
-_CUT: Final = re.compile(r"[^\n]*(?: |[\u3041-\u9fff](?=[\u3041-\u9fff]))")
+# Up to the last place where a line can be taken apart: after a space or control character (each is shown as a sign of
+# its own), or between two characters of Chinese or Japanese.
+_CUT: Final = re.compile(r"[^\n]*(?:[\x00-\x08\x0e-\x20\x7f-\x9f]|[\u3041-\u9fff](?=[\u3041-\u9fff]))")
 _DENSE: Final = re.compile(r"[\[\]*_~`<&:$|]|  \n")
 _DENSE_WEIGHT: Final = 8  # a mark takes as long to read as this many letters
 
