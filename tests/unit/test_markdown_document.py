@@ -240,3 +240,17 @@ def test_the_open_end_stays_small(opening: str) -> None:
     assert count > 200
     document.write("end")
     assert document.update() >= count - 100
+
+
+def test_what_was_held_back_does_not_move_the_lines_behind_it() -> None:
+    document = LiveDocument(40, MarkdownTheme())
+    document.write("a | b\n```py\nx\n```\n")
+    document.finish()
+    document.update()
+    infos = [document.info(index) for index in range(document.line_count) if document.line(index).text.strip()]
+    assert [(info.first, info.stop) for info in infos] == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_a_header_without_rows_is_shown_even_where_no_columns_fit() -> None:
+    lines = render("| one header | another | a third |\n|---|---|---|\n", 10, MarkdownTheme())
+    assert [line.text for line in lines] == ["one header", "another", "a third"]

@@ -33,6 +33,22 @@ from tui_chat.ui.screens.chat import ChatScreen
 
 _log = logging.getLogger(__name__)
 
+_LANGUAGES = (
+    "python",
+    "sh",
+    "json",
+    "diff",
+    "js",
+    "ts",
+    "html",
+    "css",
+    "yaml",
+    "sql",
+    "rust",
+    "go",
+    "c",
+)  # loaded early
+
 
 class TuiChatApp(PaintedApp):
     """See the module. `prompt` is sent at once; `resume` is an id prefix, `continue_last` the last conversation."""
@@ -113,6 +129,7 @@ class TuiChatApp(PaintedApp):
         await asyncio.to_thread(_warm_up)
         await self.runtime.refresh_catalog()
         chat.refresh_status()
+        await asyncio.to_thread(_warm_up, *_LANGUAGES)
         gc.freeze()  # without a collection: it would look at all that start-up made
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
@@ -330,11 +347,12 @@ class TuiChatApp(PaintedApp):
         self._close_messages_no_wait()
 
 
-def _warm_up() -> None:
+def _warm_up(*languages: str) -> None:
     """Load and use the markdown renderer once, so that the first token of the first reply does not wait for it."""
     from tui_chat.ui.markdown import MarkdownTheme, render
 
-    render("A *first* `line`.\n\n```python\npass\n```\n", 80, MarkdownTheme())
+    for language in languages or ("text",):
+        render(f"A *first* `line`, https://example.org.\n\n```{language}\npass\n```\n", 80, MarkdownTheme())
 
 
 def _title(summary: ConversationSummary) -> str:

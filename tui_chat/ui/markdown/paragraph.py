@@ -81,8 +81,9 @@ class Paragraph:
             text = "\n" + text
         else:
             self.begun = True
-            sink.source_line = self._number
+            now, sink.source_line = sink.source_line, self._number  # it was held back; the line that is read is another
             sink.open_paragraph(blank=self.blank)
+            sink.source_line = now
         sink.add(text)
 
     def _release(self, sink: Sink) -> None:

@@ -183,6 +183,11 @@ class TableLeaf:
         """The table has ended."""
         if self._decided is None:
             self._decide()
+        if not self._begun:  # nothing but a header, and no room for columns
+            for head in self._head:
+                for row in wrap(head, self._width):
+                    self._put(row._replace(first=0, stop=1))
+            self._give()
 
     def _give(self) -> None:
         lines, self._drawn = self._drawn, Lines.empty()
