@@ -12,12 +12,14 @@ It must not know widgets. It relies on two shapes of Textual 8.2, `LayoutUpdate`
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from rich.cells import cell_len
-from rich.color import ColorSystem
+from rich.color import Color, ColorSystem
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
+from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
@@ -33,13 +35,24 @@ _CERTAIN: Final = re.compile(
 Row = dict[int, Strip]  # the strips of one row by the column where they begin
 
 
+class _Pen(NamedTuple):
+    """SGR codes: attributes, colour, background; '' is the terminal's own."""
+
+    attributes: str
+    colour: str
+    background: str
+
+
+_PLAIN: Final = _Pen("", "", "")
+
+
 class Painter:
     """Knows what the terminal shows; `wrap` turns an update into the bytes of the difference."""
 
     def __init__(self) -> None:
         self._shown: dict[int, Row] = {}
         self._size = (0, 0)
-        self._pen: str | None = None  # the SGR codes that the terminal draws with now; None: not known
+        self._pen: _Pen | None = None  # what the terminal draws with now; None: not known
 
     def forget(self) -> None:
         """What the terminal shows is not known any more."""
@@ -89,10 +102,10 @@ class Painter:
         """Write `segments`, and before each what of the terminal's pen has to change."""
         colours = console._color_system or ColorSystem.TRUECOLOR  # noqa: SLF001 - as Strip.render does
         for text, style, _ in segments:
-            codes = (style._ansi or Strip.render_ansi(style, colours)) if style else ""  # noqa: SLF001 - rich's cache
-            if codes != self._pen:
-                written.append(f"\x1b[0;{codes}m" if codes else "\x1b[0m")
-                self._pen = codes
+            pen = _pen_of(style, colours) if style else _PLAIN
+            if pen != self._pen:
+                written.append(_change(self._pen, pen))
+                self._pen = pen
             written.append(text)
 
     def scroll(self, top: int, bottom: int, lines: int) -> str:
@@ -106,7 +119,7 @@ class Painter:
             return ""
         moved = {y: self._shown[y + lines] if top <= y + lines < bottom else {} for y in range(top, bottom)}
         self._shown.update(moved)
-        self._pen = ""
+        self._pen = _PLAIN
         command = f"{lines}M" if lines > 0 else f"{-lines}L"  # delete lines at the region's first row, or insert them
         return f"\x1b[0m\x1b[{top + 1};{bottom}r\x1b[{top + 1}H\x1b[{command}\x1b[r"
 
@@ -159,6 +172,24 @@ class _Difference(CompositorUpdate):
     def render_segments(self, console: Console) -> str:
         """What is to be written."""
         return self._painter.difference(self._update, console)
+
+
+@lru_cache(maxsize=1024)
+def _pen_of(style: Style, colours: ColorSystem) -> _Pen:
+    def codes(colour: Color | None, *, foreground: bool) -> str:
+        return ";".join(colour.downgrade(colours).get_ansi_codes(foreground)) if colour is not None else ""
+
+    attributes = Strip.render_ansi(style.without_color, colours)
+    return _Pen(attributes, codes(style.color, foreground=True), codes(style.bgcolor, foreground=False))
+
+
+def _change(before: _Pen | None, after: _Pen) -> str:
+    """The sequence that makes the pen `after`: only what differs, where nothing has to be switched off."""
+    if before is None or before.attributes != after.attributes:
+        return f"\x1b[{';'.join(['0', *filter(None, after)])}m"
+    codes = [after.colour or "39"] if after.colour != before.colour else []
+    codes += [after.background or "49"] if after.background != before.background else []
+    return f"\x1b[{';'.join(codes)}m"
 
 
 def _rows(update: LayoutUpdate | ChopsUpdate) -> dict[int, Row]:
