@@ -1,9 +1,15 @@
 """The log: following, staying, laying out, the cursor, the selection, widths."""
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 from textual import events
 
 from tests.ui.conftest import OpenChat
+from tui_chat.config import Flags, load
+from tui_chat.demo import DemoServer
+from tui_chat.ui.app import TuiChatApp
 from tui_chat.ui.widgets.line_selection import LineSelection, Place
 from tui_chat.ui.widgets.message_log import MessageLog
 
@@ -322,3 +328,64 @@ async def test_the_mouse_can_be_left_to_the_terminal(open_chat: OpenChat) -> Non
         assert not chat.app.mouse_taken
         await chat.send("/mouse")
         await chat.until(lambda: chat.app.mouse_taken)
+
+
+async def test_a_click_leaves_the_focus_in_the_composer(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("hello")
+        log = chat.app.chat.log_widget
+        await chat.pilot.click(log, offset=(5, 3))
+        await chat.press(*"read")
+        assert chat.draft == "read"
+
+
+async def test_what_is_typed_behind_a_letter_of_text_is_text(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("hello")
+        log = chat.app.chat.log_widget
+        await chat.press("tab")
+        for key in "fix it or copy":
+            log.post_message(events.Key("space" if key == " " else key, key))
+        await chat.until(lambda: chat.draft == "fix it or copy")
+        session = chat.app.chat.session
+        assert session is not None
+        assert all(turn.in_context for turn in session.conversation.turns)
+
+
+async def test_j_stays_in_the_log(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("hello")
+        await chat.press("tab", "k", "j", "j", "j", "j")
+        assert chat.app.chat.log_widget.has_focus
+        assert chat.draft == ""
+
+
+async def test_a_double_click_selects_a_word_and_a_third_the_row(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        log = chat.app.chat.log_widget
+        log.add_reply("given", "See src/main.py:12 for **that**, and more.")
+        await chat.pilot.pause()
+        line = next(y for y in range(log.size.height) if "src/main" in log.render_line(y).text)
+        await chat.pilot.click(log, offset=(9, line), times=2)
+        assert log.selected_text() == "src/main.py:12"
+        await chat.pilot.click(log, offset=(9, line), times=3)
+        assert log.selected_text() == "See src/main.py:12 for **that**, and more."
+
+
+async def test_a_draft_of_many_lines_is_shown_from_its_beginning(open_chat: OpenChat) -> None:
+    async with open_chat(size=(100, 30)) as chat:
+        for count in range(2, 16):
+            chat.app.chat.prompt.composer.load_text("\n".join(f"row {number}" for number in range(count)))
+            await chat.pilot.pause()
+            composer, row = chat.app.chat.composer, chat.app.chat.prompt.query_one("#row")
+            assert row.size.height == composer.size.height
+            assert composer.scroll_offset.y == 0 or composer.size.height >= 9
+
+
+async def test_what_the_config_file_names_wrongly_is_said(server: DemoServer, tmp_path: Path) -> None:
+    config = load(Flags(base_url=server.base_url, data_dir=tmp_path), {})
+    app = TuiChatApp(dataclasses.replace(config, theme="nope", keys={"chat.nw": "ctrl+t"}))
+    async with app.run_test():
+        said = " ".join(app.runtime.notices)
+        assert "no theme 'nope'" in said
+        assert "chat.nw" in said

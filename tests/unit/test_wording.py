@@ -154,7 +154,7 @@ def test_other_numbers(text: str, expected: str) -> None:
     ("width", "text"),
     [
         (40, "streaming 2.1s  TTFT 0.49s"),
-        (80, "sonnet-5-5  streaming 2.1s  TTFT 0.49s  1.2k in  ~124 out"),
+        (80, "sonnet-5-5  streaming 2.1s  TTFT 0.49s  ~58 tok/s  ~124 out"),
         (120, "sonnet-5-5  streaming 2.1s  TTFT 0.49s  ~58 tok/s  1.2k in  (900)  ~124 out  ~$0.003  ctx 1%"),
     ],
 )
@@ -176,7 +176,7 @@ def dropped(status: Status) -> list[str]:
 
 
 def test_the_order_of_dropping_while_it_runs() -> None:
-    order = ["(900)", "~$0.003", "ctx 1%", "~58 tok/s", "~124 out", "1.2k in", "sonnet-5-5", "TTFT 0.49s"]
+    order = ["(900)", "~$0.003", "ctx 1%", "1.2k in", "~58 tok/s", "~124 out", "sonnet-5-5", "TTFT 0.49s"]
     assert dropped(streaming()) == order
 
 
@@ -187,9 +187,9 @@ def test_the_order_of_dropping_when_idle() -> None:
         "(900)",
         "$0.003",
         "ctx 1%",
+        "1.2k in",
         "61 tok/s",
         "124 out",
-        "1.2k in",
         "sonnet-5-5",
         "TTFT 0.49s",
         "last:",

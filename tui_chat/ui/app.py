@@ -30,6 +30,9 @@ from tui_chat.ui.driver import driver_class, take_mouse
 from tui_chat.ui.links import link_note, may_open
 from tui_chat.ui.painted_app import PaintedApp
 from tui_chat.ui.screens.chat import ChatScreen
+from tui_chat.ui.screens.log_screen import LogScreen
+from tui_chat.ui.widgets.composer import Composer
+from tui_chat.ui.widgets.message_log import MessageLog
 
 _log = logging.getLogger(__name__)
 
@@ -95,6 +98,11 @@ class TuiChatApp(PaintedApp):
             if theme in self.available_themes:
                 self.theme = str(theme)
                 break
+        if self.config.theme and self.config.theme not in self.available_themes:
+            self.runtime.notices.append(f"there is no theme {self.config.theme!r}; /theme lists them")
+        unknown = sorted(set(self.config.keys) - _binding_ids())
+        if unknown:
+            self.runtime.notices.append(f"[keys] of the config file: no binding is called {', '.join(unknown)}")
         self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         if self.config.keys:
             self.set_keymap(dict(self.config.keys))
@@ -321,6 +329,7 @@ class TuiChatApp(PaintedApp):
         """Open a link of the web or mail, and nothing else: replies are not to be trusted with other schemes."""
         if may_open(url):
             super().open_url(url, new_tab=new_tab)
+            self.notify(f"opening {link_note(url).sentence}", timeout=2, markup=False)
         else:
             self.notify(link_note(url).sentence, severity="warning", markup=False)
 
@@ -345,6 +354,12 @@ class TuiChatApp(PaintedApp):
         _log.critical("crashed\n%s", "".join(traceback.format_exception(error)) if error else "")
         self.failure = f"tui-chat crashed ({kind.__name__ if kind else 'unknown'}); {_log_hint(self.config)}"
         self._close_messages_no_wait()
+
+
+def _binding_ids() -> set[str | None]:
+    """The names by which bindings can be remapped."""
+    owners = (TuiChatApp, ChatScreen, LogScreen, Composer, MessageLog)
+    return {binding.id for owner in owners for binding in owner.BINDINGS if isinstance(binding, Binding)}
 
 
 def _warm_up(*languages: str) -> None:

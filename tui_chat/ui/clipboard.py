@@ -84,6 +84,16 @@ class CopyResult:
         return "; ".join(parts)
 
     @property
+    def brief(self) -> str:
+        """The route and the size, for who knows the rest."""
+        count = f"{self.characters:,} character{'' if self.characters == 1 else 's'}"
+        if self.tool:
+            return self.sentence
+        if self.buffered:
+            return f"{count} in tmux's buffer"
+        return f"sent {count} (OSC 52)" if self.sent else "not copied"
+
+    @property
     def tone(self) -> Tone:
         """A warning where the text may well be nowhere."""
         hopeful = self.sent and self.size <= MOST_TAKEN and self.terminal.endswith(_NOT_KNOWN)

@@ -44,7 +44,7 @@ COMMANDS: Final = (
     Command(
         "context",
         "In or out of context",
-        "take the last stopped reply in or leave it out",
+        "leave the last prompt and its reply out of the next requests, or take them in",
         "toggle_context",
         slash=False,
     ),
@@ -64,6 +64,14 @@ def completions(text: str) -> list[Command]:
 def looks_like_one(text: str) -> bool:
     """Whether `text` was meant as a command: one word behind the slash, unlike a path."""
     return re.match(r"/[A-Za-z-]+(?:\s|$)", text) is not None and "\n" not in text.strip()
+
+
+def why_not(text: str) -> str:
+    """Why `text`, which looks like a command, is none."""
+    command = SLASH.get(text[1:].split(maxsplit=1)[0].lower())
+    if command is None:
+        return "no such command"
+    return f"/{command.name} takes {command.argument or 'nothing'} behind it"
 
 
 def parse(text: str) -> tuple[Command, str] | None:

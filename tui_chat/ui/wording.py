@@ -94,9 +94,18 @@ class Field:
 
 
 # What stays longest has the highest number: SCREEN order of dropping, session first, state last.
-KEEP_SESSION, KEEP_CACHED, KEEP_COST, KEEP_CONTEXT, KEEP_RATE, KEEP_TOKENS, KEEP_MODEL, KEEP_TTFT, KEEP_STATE = range(
-    1, 10
-)
+(
+    KEEP_SESSION,
+    KEEP_CACHED,
+    KEEP_COST,
+    KEEP_CONTEXT,
+    KEEP_IN,
+    KEEP_RATE,
+    KEEP_TOKENS,
+    KEEP_MODEL,
+    KEEP_TTFT,
+    KEEP_STATE,
+) = range(1, 11)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +188,7 @@ def _figure_fields(status: Status, figures: Figures) -> Iterable[Field]:
         yield Field(f"{UNKNOWN} tok/s", KEEP_RATE)
     else:
         yield Field(f"{'~' + rate(status.rolling) if status.rolling is not None else UNKNOWN:>5} tok/s", KEEP_RATE)
-    yield Field(f"{tokens(figures.input_tokens)} in", KEEP_TOKENS)
+    yield Field(f"{tokens(figures.input_tokens)} in", KEEP_IN)
     if figures.cache_read or figures.cache_write:
         read, write = figures.cache_read, figures.cache_write
         parts = [tokens(read)] if read else []
@@ -240,11 +249,13 @@ def footer(turn: Turn, figures: Figures, *, goes_out: bool, saved: bool = True) 
     parts = [*_figure_parts(figures), sanitise_line(turn.stop_reason or "no stop reason")]
     if turn.stop_reason == "max_tokens":
         parts[-1] = "reached max_tokens"
+    actions: tuple[Action, ...] = ()
     if not goes_out:
         parts.append("left out of the next request")
+        actions = (leave,)
     if turn.server == "demo":
         parts.insert(0, "demo")
-    return Footer(" · ".join([*parts, *unsaved]), "warm" if turn.stop_reason == "max_tokens" else "dim")
+    return Footer(" · ".join([*parts, *unsaved]), "warm" if turn.stop_reason == "max_tokens" else "dim", actions)
 
 
 def _stopped(turn: Turn, figures: Figures, goes_out: bool, unsaved: list[str], actions: tuple[Action, ...]) -> Footer:

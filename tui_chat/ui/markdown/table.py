@@ -74,6 +74,7 @@ class _Preview:
     widths: tuple[object, ...] = ()
     count: int = 0  # rows that are drawn
     drawn: Lines = field(default_factory=Lines.empty)
+    tall: bool = False  # the last of them
 
 
 class TableLeaf:
@@ -97,9 +98,9 @@ class TableLeaf:
         "_preview",
         "_read",
         "_rows",
-        "_ruled",
         "_settled",
         "_shown",
+        "_tall",
         "_theme",
         "_width",
         "_words",
@@ -132,7 +133,7 @@ class TableLeaf:
         self._decided: list[int] | None = None  # the widths; [] if not even the narrowest columns fit
         self._narrow = False  # columns stand one cell apart
         self._forked = False
-        self._ruled = False  # cells wrap, so rows are kept apart by rules
+        self._tall = False  # the last row has several lines; rules keep such rows apart from their neighbours
         self._shown = 0
         self._drawn = Lines.empty()  # lines to emit
         self._begun = False  # it has lines
@@ -157,7 +158,7 @@ class TableLeaf:
         other._decided = self._decided
         other._narrow = self._narrow
         other._forked = True
-        other._ruled = self._ruled
+        other._tall = self._tall
         other._shown = self._shown
         other._drawn = Lines.empty()
         other._begun = self._begun
@@ -212,7 +213,6 @@ class TableLeaf:
             if self._forked and sum(grown := [-(-width // _STEP) * _STEP for width in natural]) <= available:
                 natural = grown
             columns = widths(natural, self._words, available)
-            self._ruled = sum(max(NARROWEST, width) for width in natural) > available
         self._decided = columns
         rows, self._rows = self._rows, []
         if self._forked:
@@ -227,24 +227,25 @@ class TableLeaf:
     def _recall(self, rows: list[list[Cell]], columns: list[int]) -> None:
         """The header and the complete rows, of which only those are drawn that no fork has drawn at these widths."""
         preview = self._preview
-        if preview.widths != (self._ruled, *columns):
-            preview.widths = (self._ruled, *columns)
+        if preview.widths != (self._narrow, *columns):
+            preview.widths = (self._narrow, *columns)
             preview.count = 0
             preview.drawn = Lines.empty()
+            preview.tall = False
             self._begun = False
             if columns:
                 self._header(columns)
-        self._shown = preview.count
+        self._shown, self._tall = preview.count, preview.tall
         for row in rows[preview.count :]:
             self._row(row, columns)
-        preview.count = self._shown
+        preview.count, preview.tall = self._shown, self._tall
         preview.drawn.extend(self._drawn)
         self._begun = len(preview.drawn) > 0
         self._emit(preview.drawn)
         self._drawn = Lines.empty()
 
     def _header(self, columns: list[int]) -> None:
-        self._line(self._head, columns, 0)
+        self._line([wrap(cell, width) for cell, width in zip(self._head, columns, strict=True)], columns, 0)
         self._rule(columns, 1)
 
     def _row(self, cells: list[Cell], columns: list[int]) -> None:
@@ -252,19 +253,21 @@ class TableLeaf:
             self._stacked(cells)
             return
         first = _HEAD_LINES + self._shown
-        if self._ruled and self._shown:
+        wrapped = [wrap(cell, width) for cell, width in zip(cells, columns, strict=True)]
+        tall = any(len(rows) > 1 for rows in wrapped)
+        if self._shown and (tall or self._tall):
             self._rule(columns, first)
+        self._tall = tall
         self._shown += 1
-        self._line(cells, columns, first)
+        self._line(wrapped, columns, first)
 
     def _rule(self, columns: list[int], first: int) -> None:
         cross = "┼" if self._narrow else "─┼─"
         text = cross.join("─" * width for width in columns)
         self._put(Row([(text, self._theme.table_rule)], len(text), False, first, first + 1))
 
-    def _line(self, cells: list[Cell], columns: list[int], first: int) -> None:
+    def _line(self, wrapped: list[list[Row]], columns: list[int], first: int) -> None:
         """One row of the table: as many lines as its highest cell needs."""
-        wrapped = [wrap(cell, width) for cell, width in zip(cells, columns, strict=True)]
         rule = self._theme.table_rule
         between = "│" if self._narrow else " │ "
         for index in range(max(1, *(len(rows) for rows in wrapped))):

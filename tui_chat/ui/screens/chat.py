@@ -201,7 +201,7 @@ class ChatScreen(LogScreen):
             return
         if commands.looks_like_one(text):
             self.prompt.give_back(text)
-            self.notify("no such command; a space before it sends it as text", severity="warning", markup=False)
+            self.say(f"{commands.why_not(text)}; a space before it sends it as text", "warning", timeout=5)
             return
         if self._busy:
             self.queue.add(text)
@@ -241,6 +241,8 @@ class ChatScreen(LogScreen):
                 self._send_again(turn)
             case "toggle_context":
                 self._toggle_context(turn)
+            case "toggle_thinking" if not turn.thinking:
+                self.say("this reply has no thinking that could be shown")
             case "toggle_thinking":
                 self.log_widget.reply(turn.id).show_thinking()
             case "copy_message":
@@ -249,7 +251,10 @@ class ChatScreen(LogScreen):
                 pass
 
     def _send_again(self, turn: Turn) -> None:
-        if self.session is None or self._busy or turn.outcome is Outcome.COMPLETED:
+        if self.session is None or self._busy:
+            return
+        if turn.outcome is Outcome.COMPLETED:
+            self.say("this reply is complete; only a stopped or failed prompt is sent again")
             return
         turn.in_context = False
         self.transcript.end(self.session, turn)
@@ -265,6 +270,7 @@ class ChatScreen(LogScreen):
         await session.set_in_context(turn, in_context=not turn.in_context)
         if session is self.session:
             self.transcript.end(session, turn)
+            self.say("in the next requests again" if session.goes_out(turn) else "left out of the next requests")
 
     # Actions -------------------------------------------------------------------------------------------------------
 

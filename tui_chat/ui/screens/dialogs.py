@@ -157,6 +157,7 @@ _KEYS = (
     ("Ctrl+N", "new chat"),
     ("Ctrl+P", "every command"),
     ("F1", "this help"),
+    ("Ctrl+L", "paint the screen again"),
     ("Ctrl+Q", "save everything and quit"),
 )
 _LOG_KEYS = (
@@ -168,8 +169,9 @@ _LOG_KEYS = (
     ("o", "open a link of the message"),
     ("t", "show or hide what it thought"),
     ("r", "send a stopped or failed prompt again"),
-    ("x", "take a stopped reply into the next request, or leave it out"),
-    ("any other letter", "goes to the composer"),
+    ("x", "leave a prompt and its reply out of the next requests, or take them in again"),
+    ("Home  End G", "the start and the end"),
+    ("any other key", "is typed into the composer"),
 )
 _WORDS = (
     ("TTFT", "time to first token: from the request being sent to the first content, thinking included"),
@@ -178,6 +180,8 @@ _WORDS = (
     ("out", "tokens generated, thinking included; ~ where the server could not tell"),
     ("ctx", "share of the model's context window that the last request and its reply fill"),
     ("$", "what it cost at Anthropic's list price; nothing is shown where the price is not known"),
+    ("headers", "while nothing else has come: when the answer's HTTP headers came"),
+    ("closed in", "from your Escape to the connection being closed"),
     ("quiet", "no content for ten seconds; the status says whether the server still sends pings"),
     ("–", "not known"),
 )

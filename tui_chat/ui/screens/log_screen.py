@@ -12,11 +12,13 @@ from textual.screen import Screen
 
 from tui_chat.text import sanitise_line
 from tui_chat.ui import clipboard
+from tui_chat.ui.clipboard import Tone
 from tui_chat.ui.links import link_note
 from tui_chat.ui.queue import PromptQueue
 from tui_chat.ui.widgets.composer import Composer
 from tui_chat.ui.widgets.message_log import MessageLog
 from tui_chat.ui.widgets.prompt_area import PromptArea
+from tui_chat.ui.widgets.reply_item import Link
 from tui_chat.ui.widgets.status_bar import StatusBar
 
 
@@ -46,6 +48,7 @@ class LogScreen(Screen[None]):
         self.log_widget = MessageLog(id="log")
         self.prompt = PromptArea(id="prompt")
         self.status_bar = StatusBar(id="status")
+        self._told: set[str] = set()  # what is not known of a way of copying
 
     def compose(self) -> ComposeResult:
         """The three parts."""
@@ -75,23 +78,33 @@ class LogScreen(Screen[None]):
     @on(MessageLog.KeyTyped)
     def typed_in_log(self, message: MessageLog.KeyTyped) -> None:
         """A footer's letter acts on the message under the cursor; anything else is typed into the composer."""
-        key = message.character or ""
-        if key.isdecimal() and (code := self.log_widget.code_under_cursor(int(key))):
+        if not message.goes_on and not self.composer.has_focus and self._log_key(message.character or ""):
             self.log_widget.stop_typing()
-            self.copy(code)
-            return
-        if key in self.LOG_ACTIONS and not self.composer.has_focus:
-            self.log_widget.stop_typing()
-            getattr(self, f"action_{self.LOG_ACTIONS[key]}")()
-            return
-        action = self.LOG_KEYS.get(key)
-        turn_id = self.log_widget.cursor_turn
-        if action is not None and turn_id is not None and not self.composer.has_focus:
-            self.log_widget.stop_typing()
-            self.act(action, turn_id)
             return
         self.composer.focus()
         self.composer.post_message(events.Key(message.key, message.character))
+
+    def _log_key(self, key: str) -> bool:
+        """Do what a key means for the message under the cursor; False if it means nothing."""
+        turn_id = self.log_widget.cursor_turn
+        if key.isdecimal() and key != "0":
+            code = self.log_widget.code_under_cursor(int(key))
+            if code is None:
+                self.say(f"this message has no code block {key}")
+            else:
+                self.copy(code)
+        elif key in self.LOG_ACTIONS:
+            getattr(self, f"action_{self.LOG_ACTIONS[key]}")()
+        elif key in self.LOG_KEYS and turn_id is not None:
+            self.act(self.LOG_KEYS[key], turn_id)
+        else:
+            return False
+        return True
+
+    def say(self, text: str, severity: Tone = "information", timeout: float = 2.0) -> None:
+        """A short toast in place of the one that is there."""
+        self.app.clear_notifications()
+        self.notify(text, severity=severity, timeout=timeout, markup=False)
 
     @on(MessageLog.LeftAtEnd)
     def left_log(self) -> None:
@@ -124,38 +137,46 @@ class LogScreen(Screen[None]):
         """Open the link of the message under the cursor; of several, or where it may deceive, show where they go and ask."""
         links = self.log_widget.cursor_links
         if not links:
-            self.notify("there is no link in this message", markup=False)
+            self.say("there is no link in this message")
         elif len(links) == 1 and not link_note(*links[0]).warning:
             self.app.open_url(links[0].href)
         else:
             from tui_chat.ui.screens.dialogs import PickScreen  # dialogs are not needed for the first paint
 
-            entries = [(link.href, f"{sanitise_line(link.text)[:60]}  {link_note(*link).sentence}") for link in links]
+            entries = [(link.href, _described(link)) for link in links]
             self.app.push_screen(
                 PickScreen("Open link", entries, show_key=False), lambda url: self.app.open_url(url) if url else None
             )
 
     def action_copy_code(self) -> None:
         """Copy the code block in view of the message under the cursor."""
-        self.copy(self.log_widget.code_under_cursor() or "")
+        code = self.log_widget.code_under_cursor()
+        if code is None:
+            self.say("there is no code block in this message")
+        else:
+            self.copy(code)
 
     def action_wrap_code(self) -> None:
         """Wrap long lines of code, or cut them."""
         wrapped = self.log_widget.toggle_code_wrap()
-        self.notify(
-            "code is wrapped" if wrapped else "code is not wrapped; in the log Left and Right move it", markup=False
-        )
+        self.say("code is wrapped" if wrapped else "code is cut; in the log Left and Right move it")
 
     def copy(self, text: str) -> None:
         """Put `text` on the clipboard, and say by which way."""
         if text.strip():
             self.run_worker(self._copy(text), group="copy", exclusive=True, exit_on_error=False)
         else:
-            self.notify("there is nothing to copy", markup=False)
+            self.say("there is nothing to copy")
 
     async def _copy(self, text: str) -> None:
         result = await clipboard.copy(text, self.app.copy_to_clipboard)
-        self.notify(sanitise_line(result.sentence), severity=result.tone, markup=False)
+        # What is not known of a route is told once; a user who copies all day knows it then.
+        told = result.terminal in self._told or not result.terminal
+        self._told.add(result.terminal)
+        if told or self.size.width < 60:
+            self.say(result.brief, result.tone)
+        else:
+            self.say(sanitise_line(result.sentence), result.tone, timeout=5)
 
     def action_page(self, direction: int) -> None:
         """Move the log by a page."""
@@ -179,3 +200,9 @@ class LogScreen(Screen[None]):
         if not self.composer.has_focus:
             self.composer.focus()
             self.composer.post_message(event)
+
+
+def _described(link: Link) -> str:
+    """A link as its text and where it goes, once if that is the same."""
+    text, target = sanitise_line(link.text)[:60], link_note(*link).sentence
+    return target if text == target else f"{text}  {target}"

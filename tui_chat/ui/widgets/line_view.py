@@ -18,9 +18,11 @@ Following is ours too: at the end the view follows; scrolled up it stays where t
 of markdown or messages: what a line shows is the subclass's.
 """
 
+import re
 from functools import partial
 from typing import ClassVar, Final
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -33,6 +35,7 @@ from tui_chat.ui.widgets.line_selection import LineSelection, Place
 BAR: Final = 1  # columns of the scrollbar
 WHEEL: Final = 3  # lines of one step of the wheel
 _AUTO_SCROLL: Final = 0.05  # seconds between two steps while the mouse selects beyond an edge
+_WORD: Final = re.compile(r"[\w./:@#%+~-]+|[^\s\w]+")  # what a double click takes: also paths, versions, addresses
 _END: Final = 1 << 60  # a line below all others
 
 
@@ -244,6 +247,23 @@ class LineView(RowWidget):
             self._show_thumb()
         else:
             self._pressed = self._place(event)
+
+    def on_click(self, event: events.Click) -> None:
+        """A double click selects a word, a triple one the row."""
+        if event.chain < 2 or event.x >= self.text_width or (strip := self.line(self.top + event.y)) is None:
+            return
+        line, text = self.top + event.y, strip.text
+        first, last = 0, cell_len(text.rstrip()) - 1
+        if event.chain == 2:
+            words = (
+                (cell_len(text[: word.start()]), cell_len(text[: word.end()]) - 1) for word in _WORD.finditer(text)
+            )
+            first, last = next(
+                ((start, end) for start, end in words if start <= event.x <= end), (event.x, event.x - 1)
+            )
+        if first <= last:
+            self.selection = LineSelection(Place(line, first), Place(line, last))
+            self._show(line, line + 1)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Drag the scrollbar, or the end of the selection; beyond an edge the view moves along."""

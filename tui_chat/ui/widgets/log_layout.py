@@ -162,3 +162,10 @@ class LogLayout:
         for place, item in enumerate(self.items):
             self._starts[place] = self.total
             self.total += item.height
+
+
+def kept_place(top: int, height: int, start: int, end: int, grown: int) -> int:
+    """The first line of a view of `height` that keeps the reader's place when an item from `start` up to `end` has grown."""
+    if end <= top + height:
+        return top + grown  # what they see stands at its end, or below it
+    return start + (top - start) * (end + grown - start) // (end - start)

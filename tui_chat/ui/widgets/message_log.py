@@ -1,11 +1,8 @@
-"""The conversation in one line-API widget.
+"""The conversation in one widget of lines.
 
 Why one widget: every layout of Textual walks all widgets of the screen, so a widget a message makes each token dearer than the
-last. Here messages are items that hold source and lines; the screen asks for the lines it shows; a running reply changes only
-its open tail, at most once a frame. What was never in view is never laid out.
-
-Following is ours: at the end the log follows; when the reader scrolls up it stays where they are, whatever grows below, and a
-mark says how much. It knows nothing of turns, stores or the network: values come down as calls, facts go up as messages.
+last. Here messages are items that hold source and lines; a running reply changes only its open tail, at most once a frame. What
+was never in view is never laid out. It knows nothing of turns, stores or the network: values come down as calls, facts go up.
 """
 
 from collections.abc import Iterator
@@ -22,7 +19,7 @@ from textual.strip import Strip
 from tui_chat.ui.widgets.frames import FrameGate
 from tui_chat.ui.widgets.keys import own_actions, passed_on, run_own
 from tui_chat.ui.widgets.log_items import INDENT, LogItem, NoticeItem, PromptItem, plain
-from tui_chat.ui.widgets.log_layout import LogLayout
+from tui_chat.ui.widgets.log_layout import LogLayout, kept_place
 from tui_chat.ui.widgets.log_paint import text_of_link, with_mark
 from tui_chat.ui.widgets.markdown_view import MarkdownView
 from tui_chat.ui.widgets.reply_item import CodeView, Link, ReplyItem
@@ -36,9 +33,10 @@ class MessageLog(MarkdownView, can_focus=True):
     INDENT = INDENT
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move_cursor(-1)", "Previous message", id="log.previous"),
-        Binding("down,j", "move_cursor(1)", "Next message", id="log.next"),
+        Binding("down", "move_cursor(1)", "Next message, then the composer", id="log.next"),
+        Binding("j", "move_cursor(1, False)", "Next message", id="log.next_only"),
         Binding("home", "to_start", "Start", id="log.start"),
-        Binding("end", "follow", "End", id="log.end"),
+        Binding("end,G", "follow", "End", id="log.end"),
         Binding("left", "move_code(-8)", "Code to the left", id="log.code_left"),
         Binding("right", "move_code(8)", "Code to the right", id="log.code_right"),
     ]
@@ -70,10 +68,11 @@ class MessageLog(MarkdownView, can_focus=True):
 
     @dataclass
     class KeyTyped(Message):
-        """A key that means nothing here: it belongs to the composer."""
+        """A key that means nothing here: it belongs to the composer. `goes_on`: so did the one before it."""
 
         key: str
         character: str | None
+        goes_on: bool
 
     @dataclass
     class LeftAtEnd(Message):
@@ -91,6 +90,10 @@ class MessageLog(MarkdownView, can_focus=True):
         self._hovered: Link | None = None
         self._in_bulk = False
         self._typing = False  # keys go to the composer, which will have the focus in a moment
+
+    def focus_on_click(self) -> bool:
+        """Who selects with the mouse types on afterwards: letters must not become commands of the log."""
+        return False
 
     # Values down ---------------------------------------------------------------------------------------------------
 
@@ -205,17 +208,9 @@ class MessageLog(MarkdownView, can_focus=True):
             first = start + item.update()
             grown = self._settle(place)
             if grown and not self.following and first < self.top:
-                self.top = self._kept(start, end, grown)
+                self.top = max(0, min(kept_place(self.top, self.size.height, start, end, grown), self.max_top))
             self.changed(first, None if grown else end)
             self._go_on_with(item)
-
-    def _kept(self, start: int, end: int, grown: int) -> int:
-        """The top that keeps the reader's place when an item that begins above it has grown."""
-        if end <= self.top + self.size.height:
-            top = self.top + grown  # what they see stands at its end, or below it
-        else:
-            top = start + (self.top - start) * (end + grown - start) // (end - start)
-        return max(0, min(top, self.max_top))
 
     def _go_on_with(self, item: LogItem) -> None:
         """See to it that `item` is laid out to its end."""
@@ -288,16 +283,17 @@ class MessageLog(MarkdownView, can_focus=True):
         self.refresh()
 
     def on_blur(self) -> None:
-        """Without the focus the cursor is not shown; it stays where it is."""
+        """Without the focus the cursor is not shown."""
         self._typing = False
         self.refresh()
 
-    def action_move_cursor(self, by: int) -> None:
-        """Point at another message and bring it into view."""
+    def action_move_cursor(self, by: int, leave: bool = True) -> None:
+        """Point at another message and bring it into view; below the last one is the composer, if it may `leave`."""
         count = len(self._items.items)
         place = (count if self._cursor is None else self._cursor) + by
         if place >= count:
-            self.post_message(self.LeftAtEnd())
+            if leave:
+                self.post_message(self.LeftAtEnd())
             return
         self._cursor = max(0, place)
         start, height = self._items.start(self._cursor), self._items.height(self._cursor)
@@ -318,8 +314,8 @@ class MessageLog(MarkdownView, can_focus=True):
             pass
         elif self._typing or (action is None and event.is_printable):
             # What follows at once, Enter for example, belongs to the same text.
+            self.post_message(self.KeyTyped(event.key, event.character, self._typing))
             self._typing = True
-            self.post_message(self.KeyTyped(event.key, event.character))
         else:
             return
         event.stop()

@@ -21,7 +21,7 @@ class PromptArea(Vertical):
 
     DEFAULT_CSS = """
     PromptArea { height: auto; max-height: 50%; }
-    PromptArea > #row { height: auto; }
+    PromptArea > #row { height: auto; max-height: 33vh; }
     PromptArea #mark { width: 3; height: 1; padding: 0 0 0 1; }
     PromptArea > #below { height: auto; max-height: 10; padding: 0 1 0 3; }
     """

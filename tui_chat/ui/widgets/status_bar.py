@@ -70,12 +70,7 @@ class StatusBar(RowWidget):
         return Strip(self.own(self._line(self.size.width)), self.size.width)
 
     def _line(self, width: int) -> Strip:
-        if self._said is not None:
-            text = (
-                set_cell_size(self._said.text, width - 2) if cell_len(self._said.text) > width - 2 else self._said.text
-            )
-            return Strip([Segment(f" {text}", self._style(self._said.tone))]).adjust_cell_length(width)
-        fields = fit(self._fields, self._right, width)
+        fields = [self._said] if self._said is not None else fit(self._fields, self._right, width)
         segments = [Segment(" ")]
         used = 1
         for place, field in enumerate(fields):
