@@ -1,10 +1,15 @@
 """Chatting: what the log, the status bar and the footers say, turn by turn."""
 
+import dataclasses
+from pathlib import Path
+
 from textual import events
 
 from tests.ui.conftest import OpenChat
+from tui_chat.config import Flags, load
 from tui_chat.conversation import Outcome
 from tui_chat.demo import DemoServer
+from tui_chat.ui.app import TuiChatApp
 from tui_chat.ui.markdown import LiveDocument
 
 SLOW = "ttft=0.05 rate=40"
@@ -254,3 +259,17 @@ async def test_a_long_conversation_is_laid_out_where_it_is_seen(open_chat: OpenC
         items = chat.app.chat.log_widget._items.items
         assert items[-1].width
         assert not items[0].width
+
+
+async def test_the_help_shows_the_keys_as_they_are(server: DemoServer, tmp_path: Path) -> None:
+    config = dataclasses.replace(
+        load(Flags(base_url=server.base_url, data_dir=tmp_path), {}), keys={"chat.new": "ctrl+t"}
+    )
+    app = TuiChatApp(config)
+    async with app.run_test(size=(100, 60)) as pilot:
+        await pilot.press("f1")
+        await pilot.pause()
+        shown = app.export_screenshot(simplify=True)
+        assert "ctrl+t" in shown
+        assert "Ctrl+N" not in shown
+        assert "Ctrl+Q" in shown

@@ -323,7 +323,7 @@ class TuiChatApp(PaintedApp):
         """Show all keys and words."""
         from tui_chat.ui.screens.dialogs import HelpScreen  # as above
 
-        self.push_screen(HelpScreen())
+        self.push_screen(HelpScreen(self.config.keys))
 
     def open_url(self, url: str, *, new_tab: bool = True) -> None:
         """Open a link of the web or mail, and nothing else: replies are not to be trusted with other schemes."""

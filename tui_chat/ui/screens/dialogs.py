@@ -1,6 +1,6 @@
 """The dialogs: pick one of a list, write the system prompt, read the help. Each returns a value or None; Escape is None."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.table import Table
@@ -147,18 +147,18 @@ class SystemPromptScreen(ModalScreen[str | None]):
 
 
 _KEYS = (
-    ("Enter", "send; while a reply runs: queue"),
-    ("Ctrl+J  Shift+Enter  Alt+Enter", "new line"),
+    ("Enter", "send; while a reply runs: queue", "composer.send"),
+    ("Ctrl+J  Shift+Enter  Alt+Enter", "new line", "composer.new_line"),
     ("Up  Down", "earlier prompts, at the first and last line"),
-    ("Escape", "stop the reply; then back to the composer; then take a paused queue back"),
-    ("Ctrl+C", "copy a selection, else stop; twice when idle: quit"),
+    ("Escape", "stop the reply; then back to the composer; then take a paused queue back", "chat.stop"),
+    ("Ctrl+C", "copy a selection, else stop; twice when idle: quit", "chat.copy_or_stop"),
     ("Tab", "between composer and log; completes a /command"),
     ("PgUp  PgDn  Ctrl+Home  Ctrl+End", "move the log"),
-    ("Ctrl+N", "new chat"),
+    ("Ctrl+N", "new chat", "chat.new"),
     ("Ctrl+P", "every command"),
-    ("F1", "this help"),
-    ("Ctrl+L", "paint the screen again"),
-    ("Ctrl+Q", "save everything and quit"),
+    ("F1", "this help", "chat.help"),
+    ("Ctrl+L", "paint the screen again", "app.redraw"),
+    ("Ctrl+Q", "save everything and quit", "app.quit"),
 )
 _LOG_KEYS = (
     ("Up k  Down j", "the message before, the message after"),
@@ -194,17 +194,26 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,f1,q,enter", "dismiss(None)", "Close", id="help.close", priority=True),
     ]
 
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        """`keys` are those that the user has bound otherwise, by the binding's id."""
+        super().__init__()
+        self._remapped = keys
+
     def compose(self) -> ComposeResult:
         """Tables of two columns."""
         with VerticalScroll(classes="dialog"):
             for title, rows in (
-                ("Keys", _KEYS),
-                ("With the log focused", _LOG_KEYS),
+                ("Keys", self._named(_KEYS)),
+                ("With the log focused", self._named(_LOG_KEYS)),
                 ("Commands", tuple((f"/{each.name}", each.help) for each in COMMANDS if each.slash)),
                 ("What the numbers mean", _WORDS),
             ):
                 yield Static(title, classes="dialog-title", markup=False)
                 yield Static(_table(rows), classes="dialog-table", markup=False)
+
+    def _named(self, rows: Sequence[tuple[str, str] | tuple[str, str, str]]) -> list[tuple[str, str]]:
+        """The rows with the keys as they are now; a third member is the id of the row's binding."""
+        return [(self._remapped.get(row[2], row[0]) if len(row) > 2 else row[0], row[1]) for row in rows]
 
     def on_mount(self) -> None:
         """Scroll with the keys."""
