@@ -1,6 +1,8 @@
 """What is painted past the compositor, with rows moved and pens remembered, is what a full repaint shows."""
 
+import os
 import random
+import signal
 import sys
 import time
 from functools import partial
@@ -47,18 +49,78 @@ def show_all(terminal: Terminal) -> None:
     settle(terminal)
 
 
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize("seed", range(2))
-def test_after_anything_the_screen_is_that_of_a_full_repaint(server: DemoServer, tmp_path: Path, seed: int) -> None:
-    source = random.Random(seed)
-    columns, rows = [(100, 30), (41, 16)][seed]
+def program(server: DemoServer, folder: Path, *arguments: str, columns: int = 100, rows: int = 30) -> Terminal:
     env = {
         "ANTHROPIC_BASE_URL": server.base_url,
         "ANTHROPIC_API_KEY": "local",
         "ANTHROPIC_CUSTOM_HEADERS": "x-demo-pacing: ttft=0.1 rate=300 seed=1",
     }
-    command = [sys.executable, "-m", "tui_chat", "--data-dir", str(tmp_path)]
-    with Terminal(command, columns=columns, rows=rows, env=env) as terminal:
+    command = [sys.executable, "-m", "tui_chat", "--data-dir", str(folder), *arguments]
+    return Terminal(command, columns=columns, rows=rows, env=env)
+
+
+def assert_painted(terminal: Terminal, columns: int, rows: int, after: str) -> None:
+    settle(terminal)
+    shown = grid(terminal, columns, rows)
+    show_all(terminal)
+    assert differences(grid(terminal, columns, rows), shown) == [], after
+
+
+@pytest.mark.timeout(60)
+def test_what_comes_into_view_for_the_first_time_is_painted_whole(server: DemoServer, tmp_path: Path) -> None:
+    with program(server, tmp_path) as terminal:
+        terminal.wait_for("ready")
+        for number in range(4):
+            terminal.send(f"shape mixed 60 {number}\r")
+            terminal.wait_for(f"end{number}", 20)
+            terminal.wait_for(" ready ")
+        terminal.resize(84, 30)
+        settle(terminal)
+        for _ in range(8):
+            terminal.send(WHEEL_UP)
+            assert_painted(terminal, 84, 30, "wheel up after a resize")
+        terminal.press("ctrl+q")
+        terminal.wait_until_exit()
+    with program(server, tmp_path, "-c", columns=70) as terminal:
+        terminal.wait_for("end3")
+        for _ in range(4):
+            terminal.send("\x1b[5~")
+            assert_painted(terminal, 70, 30, "page up in a resumed conversation")
+
+
+@pytest.mark.timeout(60)
+def test_what_others_do_to_the_terminal_is_painted_over(server: DemoServer, tmp_path: Path) -> None:
+    with program(server, tmp_path) as terminal:
+        terminal.wait_for("ready")
+        terminal.send("long 900\r")
+        terminal.wait_for("What happens")
+        terminal.send("\x10\x1b[5~")  # the palette, and a page key before its list is there
+        terminal.wait_for("Search")
+        terminal.press("escape")
+        terminal.wait_for(lambda: "Search" not in terminal.screen_text())
+        terminal.send("\t")
+        terminal.send("w")  # a toast while it streams
+        terminal.wait_for("code is cut")
+        terminal.send("\x1b[1;5F")
+        terminal.wait_for(" ready ", 20)
+        terminal.wait_for(lambda: "code is cut" not in terminal.screen_text())
+        assert_painted(terminal, 100, 30, "toasts and dialogs")
+        terminal.resize(80, 30)
+        terminal.resize(100, 30)
+        assert_painted(terminal, 100, 30, "a resize there and back")
+        os.kill(terminal.pid, signal.SIGSTOP)
+        os.kill(terminal.pid, signal.SIGCONT)
+        assert_painted(terminal, 100, 30, "a stop that could not be prepared")
+        terminal.send("\x1b[1;5H")
+        terminal.wait_for("long 900")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("seed", range(2))
+def test_after_anything_the_screen_is_that_of_a_full_repaint(server: DemoServer, tmp_path: Path, seed: int) -> None:
+    source = random.Random(seed)
+    columns, rows = [(100, 30), (41, 16)][seed]
+    with program(server, tmp_path, columns=columns, rows=rows) as terminal:
         terminal.wait_for("ready")
         terminal.send("long 600\r")
         terminal.wait_for("What happens")
@@ -84,7 +146,4 @@ def test_after_anything_the_screen_is_that_of_a_full_repaint(server: DemoServer,
         terminal.wait_for(" ready ", 20)
         for keys in ("\x1b[5~", WHEEL_UP * 2, WHEEL_DOWN, "\x1b[1;5H", "\x1b[1;5F"):
             terminal.send(keys)
-            settle(terminal)
-            shown = grid(terminal, columns, rows)
-            show_all(terminal)
-            assert differences(grid(terminal, columns, rows), shown) == [], keys
+            assert_painted(terminal, columns, rows, keys)

@@ -176,6 +176,13 @@ class TuiChatApp(PaintedApp):
 
             yield SystemCommand(title, command.help.capitalize(), run)
 
+    def action_command_palette(self) -> None:
+        """Every command, by typing."""
+        from tui_chat.ui.screens.palette import Palette  # as the dialogs
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
+
     async def action_new_chat(self) -> None:
         """Leave the conversation, saved, and start an empty one."""
         await self._replace_session(None)

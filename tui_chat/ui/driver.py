@@ -124,10 +124,19 @@ class TerminalDriver(LinuxDriver):
         if taken:
             self._mouse = True
             self._enable_mouse_support()
+            if self._in_band_window_resize:
+                self._enable_mouse_pixels()
         else:
             self._disable_mouse_support()
             self.write("\x1b[?1016l")  # pixel reports, which stock forgets
             self._mouse = False
+
+    def _sigcont_application(self, *_: object) -> None:
+        """Stock starts again also where nothing was put away (SIGSTOP): a second input thread, and an empty screen."""
+        if self._auto_restart and self._active:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        super()._sigcont_application()
 
     def disable_input(self) -> None:
         if self._wake is not None:
@@ -288,10 +297,14 @@ def _misfit() -> str | None:
     needed = (
         (LinuxDriver, {"_run_input_thread", "run_input_thread", "process_message", "disable_input"}),
         (LinuxDriver, {"start_application_mode", "stop_application_mode", "write"}),
-        (LinuxDriver, {"_enable_mouse_support", "_disable_mouse_support"}),
+        (
+            LinuxDriver,
+            {"_enable_mouse_support", "_disable_mouse_support", "_enable_mouse_pixels", "_sigcont_application"},
+        ),
         (
             vars(LinuxDriver)["__init__"],
-            {"_file", "fileno", "input_tty", "attrs_before", "_key_thread", "_writer_thread"},
+            {"_file", "fileno", "input_tty", "attrs_before", "_key_thread", "_writer_thread", "_must_signal_resume"}
+            | {"_in_band_window_resize"},
         ),
         (vars(Driver)["__init__"], {"_app", "_loop", "_debug"}),
         (XTermParser, {"feed", "tick"}),

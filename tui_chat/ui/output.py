@@ -48,6 +48,7 @@ class DirectOutput:
 
     def open(self) -> None:
         """Write directly from now on, if the terminal can be opened."""
+        self.close()
         with contextlib.suppress(OSError):  # no terminal, or one that belongs to somebody else (after su)
             self._descriptor = os.open(os.ttyname(self._output.fileno()), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
 

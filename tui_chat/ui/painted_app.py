@@ -23,6 +23,11 @@ class PaintedApp(App[int]):
         self._painter = Painter()
         self._scrolled = ""  # a scroll that goes out with the rows that complete it
 
+    def on_resize(self) -> None:
+        """Each new size may have changed what the terminal shows, also one that Textual skips because another follows at once."""
+        self._painter.forget()
+        self.screen.refresh()
+
     def action_redraw(self) -> None:
         """Paint everything again: something else may have written on the terminal."""
         self._painter.forget()

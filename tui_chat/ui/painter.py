@@ -147,6 +147,8 @@ class Painter:
             for x, strip in rows.get(y, {}).items():
                 _cover(row, x, x + strip.cell_length)
                 row[x] = strip
+            if sum(strip.cell_length for strip in row.values()) < self._size[0]:
+                return None  # a part of the row would be what was moved there
             wanted[y] = row
         command = self.scroll(top, bottom, lines)
         return (command, wanted) if command else None

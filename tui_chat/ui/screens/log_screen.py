@@ -46,6 +46,7 @@ class LogScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.log_widget = MessageLog(id="log")
+        self.log_widget.action_letters = frozenset({*self.LOG_KEYS, *self.LOG_ACTIONS, *"123456789"})
         self.prompt = PromptArea(id="prompt")
         self.status_bar = StatusBar(id="status")
         self._told: set[str] = set()  # what is not known of a way of copying
@@ -78,16 +79,16 @@ class LogScreen(Screen[None]):
     @on(MessageLog.KeyTyped)
     def typed_in_log(self, message: MessageLog.KeyTyped) -> None:
         """A footer's letter acts on the message under the cursor; anything else is typed into the composer."""
-        if not message.goes_on and not self.composer.has_focus and self._log_key(message.character or ""):
-            self.log_widget.stop_typing()
+        if message.action:
+            self._log_key(message.character or "")
             return
         self.composer.focus()
         self.composer.post_message(events.Key(message.key, message.character))
 
-    def _log_key(self, key: str) -> bool:
-        """Do what a key means for the message under the cursor; False if it means nothing."""
+    def _log_key(self, key: str) -> None:
+        """Do what a letter or a digit means for the message under the cursor."""
         turn_id = self.log_widget.cursor_turn
-        if key.isdecimal() and key != "0":
+        if key.isdecimal():
             code = self.log_widget.code_under_cursor(int(key))
             if code is None:
                 self.say(f"this message has no code block {key}")
@@ -97,9 +98,6 @@ class LogScreen(Screen[None]):
             getattr(self, f"action_{self.LOG_ACTIONS[key]}")()
         elif key in self.LOG_KEYS and turn_id is not None:
             self.act(self.LOG_KEYS[key], turn_id)
-        else:
-            return False
-        return True
 
     def say(self, text: str, severity: Tone = "information", timeout: float = 2.0) -> None:
         """A short toast in place of the one that is there."""
@@ -180,15 +178,20 @@ class LogScreen(Screen[None]):
 
     def action_page(self, direction: int) -> None:
         """Move the log by a page."""
-        self.log_widget.page(direction)
+        self.log_widget.call_later(self.log_widget.page, direction)  # behind what the mouse has sent it already
 
     def action_log_start(self) -> None:
         """Show the first message."""
-        self.log_widget.action_to_start()
+        self.log_widget.call_later(self.log_widget.action_to_start)
 
     def action_log_end(self) -> None:
         """Show the end, and follow it."""
-        self.log_widget.action_follow()
+        self.log_widget.call_later(self.log_widget.action_follow)
+
+    def on_screen_suspend(self) -> None:
+        """A dialog takes the mouse."""
+        self.log_widget.let_go()
+        self.status_bar.say(None)
 
     def on_screen_resume(self) -> None:
         """Back from a dialog: type on."""

@@ -2,7 +2,8 @@
 
 Most frames of a streamed reply change one line of the log, or the clock in the status bar. For each of them Textual would collect
 and render every widget that touches the changed area, about 4 ms; the rows alone take a twentieth. It is done only where the result
-is the same: nothing lies over the widget, nothing waits to be laid out or repainted, and the widget has neither border nor padding.
+is the same: no toast, tooltip or dialog lies over the widget, and nothing waits to be laid out or repainted. Who uses it sees to it
+that the widget has neither border nor padding and stands in no container that scrolls.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,6 +14,7 @@ from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
+from textual.widgets._toast import ToastRack
 
 _STYLES: Final = 2_000
 
@@ -35,10 +37,11 @@ def terminal_of(widget: Widget) -> RowTerminal | None:
     screen = app.screen
     in_the_way = (
         app._batch_count  # noqa: SLF001 - Textual has no public way to ask these
-        or app._notifications  # noqa: SLF001 - as above
+        or any(isinstance(child, ToastRack) and child.children for child in screen.children)
         or screen._layout_required  # noqa: SLF001 - as above
         or screen._repaint_required  # noqa: SLF001 - as above
         or widget in screen._dirty_widgets  # noqa: SLF001 - as above
+        or widget._repaint_regions  # noqa: SLF001 - as above
         or (screen._tooltip_widget is not None and screen._tooltip_widget.display)  # noqa: SLF001 - as above
         or screen.selections
         or screen.maximized is not None

@@ -1,4 +1,4 @@
-"""At most one frame of growing text in a hundredth of a second, and the first one at once.
+"""At most one frame of growing text in a hundredth of a second, and the first one at once. (Long layouts go on without a pause.)
 
 Textual paints on a timer of its own, which adds up to a sixtieth of a second to every delta, and a message to the widget's queue
 for each. Here a frame is a callback of the event loop: it comes after all the deltas that have arrived together.
@@ -30,7 +30,9 @@ class FrameGate:
     def request(self, *, at_once: bool = False) -> None:
         """Something changed. `at_once`: a frame was only begun; go on as soon as the keys that came meanwhile are handled."""
         if self._due is not None:
-            return
+            if not at_once:
+                return
+            self._due.cancel()
         loop = asyncio.get_running_loop()
         wait = 0.0 if at_once else self._flushed_at + FRAME - time.monotonic()
         self._due = loop.call_soon(self.flush) if wait <= 0 else loop.call_later(wait, self.flush)

@@ -35,9 +35,11 @@ class LineSelection:
             return None
         return (first.column if line == first.line else 0), (last.column + 1 if line == last.line else None)
 
-    def shift(self, after: int, by: int) -> None:
-        """Lines from `after` on have moved by so many."""
-        if self.anchor.line >= after:
-            self.anchor = self.anchor._replace(line=self.anchor.line + by)
-        if self.head.line >= after:
-            self.head = self.head._replace(line=self.head.line + by)
+    def shift(self, after: int, by: int, before: int | None = None) -> None:
+        """Lines from `after` on, up to `before`, have moved by so many."""
+
+        def moved(place: Place) -> Place:
+            inside = place.line >= after and (before is None or place.line < before)
+            return place._replace(line=max(after, place.line + by)) if inside else place
+
+        self.anchor, self.head = moved(self.anchor), moved(self.head)

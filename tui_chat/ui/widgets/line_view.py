@@ -57,6 +57,7 @@ class LineView(RowWidget):
         self._parts: dict[str, Style] = {}  # component styles by name
         self._thumb_grip: int | None = None  # where the mouse holds the thumb, in rows from its top
         self._pressed: Place | None = None  # where the mouse went down on the text
+        self.dragged = False  # the mouse went down to select or to scroll; letting go is no click
         self._auto_scroll: Timer | None = None
 
     # For subclasses ------------------------------------------------------------------------------------------------
@@ -77,8 +78,16 @@ class LineView(RowWidget):
     def hovered(self, event: events.MouseMove) -> None:
         """The mouse is over the view, and nothing is dragged."""
 
-    def prepare(self) -> None:
-        """The view has moved: lay out what is in it now. May move `top` again."""
+    def unhovered(self) -> None:
+        """The mouse has left the view, or the lines have moved away under it."""
+
+    def on_leave(self) -> None:
+        """The mouse is elsewhere."""
+        self.unhovered()
+
+    def prepare(self) -> bool:
+        """The view has moved: lay out what is in it now. May move `top`; True if lines have other numbers now."""
+        return False
 
     @property
     def text_width(self) -> int:
@@ -87,8 +96,11 @@ class LineView(RowWidget):
 
     def changed(self, first: int, stop: int | None = None) -> None:
         """The lines from `first` up to `stop` (None: and all below) show something else now, or are new, or gone."""
-        if self.following:
-            self.top = self.max_top
+        top = self.max_top if self.following else min(self.top, self.max_top)
+        back, self.top = top < self.top, top
+        if back and self.prepare():
+            first, stop, self.top = 0, None, min(self.top, self.max_top)
+        self.following = self.following or (back and self.top == self.max_top)
         self._show(first, _END if stop is None else stop)
 
     def notify_style_update(self) -> None:
@@ -112,9 +124,9 @@ class LineView(RowWidget):
         """Make `line` the first in view; at the end the view follows again."""
         self.top = max(0, min(line, self.max_top))
         self.following = False
-        self.prepare()
+        first = 0 if self.prepare() else _END
         self.following = self.top >= self.max_top
-        self._show(_END, _END)
+        self._show(first, _END)
 
     def scroll_lines(self, lines: int) -> None:
         """Move down by `lines`, up if negative."""
@@ -128,9 +140,9 @@ class LineView(RowWidget):
     def action_follow(self) -> None:
         """Go to the end and stay there."""
         self.top = self.max_top
-        self.prepare()
+        first = 0 if self.prepare() else _END
         self.top, self.following = self.max_top, True
-        self._show(_END, _END)
+        self._show(first, _END)
 
     def action_to_start(self) -> None:
         """Go to the first line."""
@@ -146,6 +158,8 @@ class LineView(RowWidget):
             return
         moved, before = top - self._painted_top, self._painted_thumb
         thumb = self._thumb()
+        if moved:
+            self.unhovered()
         rows = set(range(max(0, first - top), max(0, min(height, stop - top))))
         if moved or not self.following:
             rows |= self._overlaid_rows(moved)
@@ -202,7 +216,8 @@ class LineView(RowWidget):
         """The background that the component class gives, as a colour that hides what is under it."""
         if name not in self._parts:
             background = self.get_component_rich_style(f"lines--{name}").bgcolor
-            self._parts[name] = self._filtered(Style(bgcolor=background))
+            plain = background is None or background.is_default  # an ANSI theme, which has no shades
+            self._parts[name] = self._filtered(Style(reverse=True) if plain else Style(bgcolor=background))
         return self._parts[name]
 
     # The scrollbar -------------------------------------------------------------------------------------------------
@@ -240,8 +255,10 @@ class LineView(RowWidget):
             return
         self.deselect()
         self.capture_mouse()
+        self.dragged = False
         if event.x >= self.text_width:
             thumb = self._thumb()
+            self.dragged = True
             self._thumb_grip = event.y - thumb.start if event.y in thumb else len(thumb) // 2
             self._drag_thumb(event.y)
             self._show_thumb()
@@ -283,6 +300,10 @@ class LineView(RowWidget):
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
         """Let go."""
+        self.let_go()
+
+    def let_go(self) -> None:
+        """The mouse holds nothing any more."""
         self.release_mouse()
         held, self._thumb_grip, self._pressed = self._thumb_grip is not None, None, None
         if held:
@@ -305,7 +326,7 @@ class LineView(RowWidget):
         if self.selection is None:
             if place == pressed:
                 return
-            self.selection = LineSelection(pressed, pressed)
+            self.selection, self.dragged = LineSelection(pressed, pressed), True
         before, self.selection.head = self.selection.head, place
         self._show(min(before.line, place.line, pressed.line), max(before.line, place.line, pressed.line) + 1)
 

@@ -43,6 +43,9 @@ class LogItem(Protocol):
     def update(self) -> int:
         """Take in what is new, or a part of what is to be laid out; returns the first line that may have changed."""
 
+    def take_shift(self) -> int:
+        """By how many lines its text has moved within it since the last call."""
+
     def line(self, index: int) -> Strip:
         """The line at `index`, at most `width` cells; needs a layout."""
 
@@ -121,6 +124,10 @@ class _TextItem:
             if room <= 0:
                 return self.height
         self._lines, self._coming = [*self._coming, BLANK], None
+        return 0
+
+    def take_shift(self) -> int:
+        """Nothing ever moves within it."""
         return 0
 
     def line(self, index: int) -> Strip:

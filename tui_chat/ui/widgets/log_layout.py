@@ -10,7 +10,7 @@ from textual.strip import Strip
 
 from tui_chat.ui.widgets.log_items import LogItem
 from tui_chat.ui.widgets.markdown_view import Looks
-from tui_chat.ui.widgets.reply_item import ReplyItem
+from tui_chat.ui.widgets.reply_item import Link, ReplyItem
 
 
 class LogLayout:
@@ -94,6 +94,12 @@ class LogLayout:
         texts = [text for text in texts if text]
         return texts[0] if len(texts) == 1 else "\n\n".join(text.strip("\n") for text in texts)
 
+    def link_at(self, line: int, href: str) -> Link | None:
+        """The link to `href` of the reply that `line` belongs to, with all of its text."""
+        place = self.place_at(line)
+        item = None if place is None else self.items[place]
+        return next((link for link in item.links if link.href == href), None) if isinstance(item, ReplyItem) else None
+
     def longest_code(self, top: int, bottom: int) -> int:
         """By how many cells the longest line of code from `top` up to `bottom` is too long."""
         place, longest = self.place_at(top), 0
@@ -115,12 +121,7 @@ class LogLayout:
 
     # Laying out ----------------------------------------------------------------------------------------------------
 
-    def fill(self, place: int) -> None:
-        """Lay out the item at `place`."""
-        self._lay_out(self.items[place])
-        self.settle(place)
-
-    def fill_in(self, place: int) -> None:
+    def lay_out(self, place: int) -> None:
         """Lay out the item at `place`; `settle` takes its height over."""
         self._lay_out(self.items[place])
 

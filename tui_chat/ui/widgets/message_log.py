@@ -20,7 +20,7 @@ from tui_chat.ui.widgets.frames import FrameGate
 from tui_chat.ui.widgets.keys import own_actions, passed_on, run_own
 from tui_chat.ui.widgets.log_items import INDENT, LogItem, NoticeItem, PromptItem, plain
 from tui_chat.ui.widgets.log_layout import LogLayout, kept_place
-from tui_chat.ui.widgets.log_paint import text_of_link, with_mark
+from tui_chat.ui.widgets.log_paint import with_mark
 from tui_chat.ui.widgets.markdown_view import MarkdownView
 from tui_chat.ui.widgets.reply_item import CodeView, Link, ReplyItem
 
@@ -68,11 +68,11 @@ class MessageLog(MarkdownView, can_focus=True):
 
     @dataclass
     class KeyTyped(Message):
-        """A key that means nothing here: it belongs to the composer. `goes_on`: so did the one before it."""
+        """A letter: an action on the message under the cursor, or the beginning of a text for the composer, or more of it."""
 
         key: str
         character: str | None
-        goes_on: bool
+        action: bool
 
     @dataclass
     class LeftAtEnd(Message):
@@ -89,6 +89,7 @@ class MessageLog(MarkdownView, can_focus=True):
         self._code_view = CodeView()
         self._hovered: Link | None = None
         self._in_bulk = False
+        self.action_letters: frozenset[str] = frozenset()
         self._typing = False  # keys go to the composer, which will have the focus in a moment
 
     def focus_on_click(self) -> bool:
@@ -128,16 +129,13 @@ class MessageLog(MarkdownView, can_focus=True):
         self._frames.request()
         return reply
 
-    def stop_typing(self) -> None:
-        """The key was for the log after all."""
-        self._typing = False
-
     def clear(self) -> None:
         """Empty the log."""
         self._items.clear()
         self._replies.clear()
         self._dirty.clear()
         self._cursor, self.following, self.selection = None, True, None
+        self._hover(None)
         self.changed(0)
 
     @property
@@ -194,19 +192,20 @@ class MessageLog(MarkdownView, can_focus=True):
             self._cursor = None  # the next time the log points at the newest message
         if not self._in_bulk:
             place = len(self._items.items) - 1
-            self._items.fill(place)
+            self._items.lay_out(place)
+            self._items.settle(place)
             self._go_on_with(item)
             self.changed(self._items.start(place))
 
     def _flush(self) -> None:
         changed, self._dirty = self._dirty, {}
         for item in changed:
-            if not item.width:
-                continue  # nobody has looked at it yet
             place = self._items.place_of(item)
             start, end = self._items.start(place), self._items.end(place)
             first = start + item.update()
             grown = self._settle(place)
+            if self.selection is not None and (by := item.take_shift()):
+                self.selection.shift(start, by, end)
             if grown and not self.following and first < self.top:
                 self.top = max(0, min(kept_place(self.top, self.size.height, start, end, grown), self.max_top))
             self.changed(first, None if grown else end)
@@ -257,22 +256,24 @@ class MessageLog(MarkdownView, can_focus=True):
             self._go_on_with(item)
         self.changed(0)
 
-    def prepare(self) -> None:
+    def prepare(self) -> bool:
         """Lay out what has come into view; what grows above the view moves the view with it."""
-        items = self._items
+        items, moved = self._items, False
         while items.width:
             at_end = self.top >= self.max_top
             place = items.hole(self.top, self.top + self.size.height)
             if place is None:
-                return
+                break
+            moved = True
             above = items.start(place) < self.top
-            items.fill_in(place)
+            items.lay_out(place)
             self._go_on_with(items.items[place])
             grown = self._settle(place)
             if at_end:
                 self.top = self.max_top
             elif above:
                 self.top += grown
+        return moved
 
     # The message cursor --------------------------------------------------------------------------------------------
 
@@ -314,8 +315,9 @@ class MessageLog(MarkdownView, can_focus=True):
             pass
         elif self._typing or (action is None and event.is_printable):
             # What follows at once, Enter for example, belongs to the same text.
-            self.post_message(self.KeyTyped(event.key, event.character, self._typing))
-            self._typing = True
+            acts = not self._typing and (event.character or "") in self.action_letters
+            self._typing = not acts
+            self.post_message(self.KeyTyped(event.key, event.character, acts))
         else:
             return
         event.stop()
@@ -336,12 +338,14 @@ class MessageLog(MarkdownView, can_focus=True):
         """On the last row the mark that counts what is below."""
         if self.following or self._looks is None or row != self.size.height - 1:
             return strip
-        return with_mark(strip, self.below, self.rich_style + self._looks["below"])
+        return with_mark(strip, self.below, self.over(self._looks["below"]))
 
     # Mouse and selection -------------------------------------------------------------------------------------------
 
     def on_click(self, event: events.Click) -> None:
         """A footer's action, the mark at the end, a link, or the label of a code block."""
+        if self.dragged or event.chain > 1:
+            return
         meta = event.style.meta
         if "href" in meta:
             self.post_message(self.LinkClicked(str(meta["href"])))
@@ -355,11 +359,11 @@ class MessageLog(MarkdownView, can_focus=True):
     def hovered(self, event: events.MouseMove) -> None:
         """Say which link the mouse is over."""
         href = event.style.meta.get("href")
-        strip = self.line(self.top + event.y)
-        self._hover(Link(href, text_of_link(strip, href, event.x)) if href and strip is not None else None)
+        if href is None or self._hovered is None or self._hovered.href != href:
+            self._hover(self._items.link_at(self.top + event.y, href) if href else None)
 
-    def on_leave(self) -> None:
-        """The mouse is elsewhere."""
+    def unhovered(self) -> None:
+        """The mouse is elsewhere, or the lines are."""
         self._hover(None)
 
     def _hover(self, link: Link | None) -> None:

@@ -65,6 +65,8 @@ class ReplyItem:
         self._footer: Footer | None = None
         self._before: list[Strip] = []
         self._before_changed = False
+        self._shift = 0
+        self._room = 1  # cells of its text in the last layout, also when that does not hold any more
         self._after: list[Strip] = []
 
     # Values down ---------------------------------------------------------------------------------------------------
@@ -127,7 +129,7 @@ class ReplyItem:
             return 0
         lines = range(max(0, first - offset), min(stop - offset, document.line_count))
         cells = [document.line(index).cell_length for index in lines if document.info(index).code]
-        return max(0, max(cells, default=0) - (self.width - INDENT - MARGIN))
+        return max(0, max(cells, default=0) - (self._room))
 
     @property
     def links(self) -> list[Link]:
@@ -184,8 +186,8 @@ class ReplyItem:
         )  # here: the first paint has no reply and must not wait for it
 
         guess = self._estimate
-        self.width, self._looks = width, looks
-        document = LiveDocument(max(1, width - INDENT - MARGIN), looks.markdown, wrap_code=self._code_view.wrapped)
+        self.width, self._looks, self._room = width, looks, max(1, width - INDENT - MARGIN)
+        document = LiveDocument(self._room, looks.markdown, wrap_code=self._code_view.wrapped)
         if self._pieces:
             document.write(self.source)
         if self._finished:
@@ -231,7 +233,7 @@ class ReplyItem:
         document = self.document
         if document is not None and index < document.line_count:
             strip = document.line(index)
-            room = self.width - INDENT - MARGIN
+            room = self._room
             if not self._code_view.wrapped and (info := document.info(index)).code:
                 strip = moved(strip, info.border, self._code_view.left, room)
             return Strip([_PAD, *strip])
@@ -254,8 +256,8 @@ class ReplyItem:
         if looks is None:
             return
         self._before_changed = True
-        self._before = []
-        style, width = looks["thinking"], self.width - INDENT - MARGIN
+        height, self._before = len(self._before), []
+        style, width = looks["thinking"], self._room
         if self._thinking_shown and self._thinking:
             self._thinking = ["".join(self._thinking)]
             text = sanitise(self._thinking[0]).strip()
@@ -268,6 +270,13 @@ class ReplyItem:
             text = "\n".join(line for line in sanitise(tail).splitlines() if line.strip())
             self._before = [*wrapped(text, style, width, [_PAD], [_PAD])[-THINKING_LINES:], BLANK]
 
+        self._shift += len(self._before) - height
+
+    def take_shift(self) -> int:
+        """By how many lines its text has moved within it since the last call: what is above it grew or shrank."""
+        shift, self._shift = self._shift, 0
+        return shift
+
     def _layout_after(self) -> None:
         looks, document = self._looks, self.document
         if looks is None or document is None:
@@ -278,7 +287,7 @@ class ReplyItem:
             return
         tone = {"dim": "footer", "warm": "footer_warm", "error": "footer_error"}[self._footer.tone]
         runs = [(sanitise_line(self._footer.text), looks[tone])]
-        width = self.width - INDENT - MARGIN
+        width = self._room
         actions = _actions(self._footer, self.turn_id, looks)
         rows = wrap(runs, width)
         actions_cells = sum(cell_len(text) for text, _ in actions)
