@@ -81,3 +81,15 @@ async def test_scrolled_up_it_keeps_the_place_when_it_is_laid_out_again() -> Non
         await pilot.resize_terminal(30, 10)
         await pilot.pause()
         assert any(f"paragraph {number} " in line for number in range(36, 44) for line in shown(widget))
+
+
+async def test_made_taller_it_shows_no_rows_beyond_its_end() -> None:
+    async with Alone().run_test(size=(60, 10)) as pilot:
+        widget = pilot.app.query_one(LiveMarkdown)
+        widget.write("\n\n".join(f"paragraph {number}" for number in range(40)))
+        await pilot.pause()
+        widget.show_from(widget.max_top - 2)
+        await pilot.resize_terminal(60, 30)
+        await pilot.pause()
+        assert shown(widget)[-1] == "paragraph 39"
+        assert widget.following

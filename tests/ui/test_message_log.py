@@ -389,3 +389,46 @@ async def test_what_the_config_file_names_wrongly_is_said(server: DemoServer, tm
         said = " ".join(app.runtime.notices)
         assert "no theme 'nope'" in said
         assert "chat.nw" in said
+
+
+async def test_a_drag_that_ends_on_a_link_opens_nothing(open_chat: OpenChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_chat() as chat:
+        opened: list[str] = []
+        monkeypatch.setattr("webbrowser.open", lambda url, **_: opened.append(url))
+        log = chat.app.chat.log_widget
+        log.add_reply("given", "Read it [there](https://example.org/a).")
+        await chat.pilot.pause()
+        line = next(y for y in range(log.size.height) if "Read it" in log.render_line(y).text)
+        await chat.pilot.mouse_down(log, offset=(3, line))
+        await chat.pilot.hover(log, offset=(13, line))
+        await chat.pilot.mouse_up(log, offset=(13, line))
+        await chat.pilot.pause()
+        assert opened == []
+        assert log.selected_text().startswith("Read it")
+        await chat.pilot.click(log, offset=(13, line))
+        await chat.until(lambda: opened == ["https://example.org/a"])
+
+
+async def test_an_action_letter_does_not_begin_a_text(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("hello")
+        await chat.press("tab")
+        log = chat.app.chat.log_widget
+        for key in "ck":
+            log.post_message(events.Key(key, key))
+        await chat.until(lambda: log.cursor_source == "hello")
+        assert chat.draft == ""
+        assert chat.app.clipboard
+
+
+async def test_a_selection_stays_with_its_text_when_thinking_is_shown(open_chat: OpenChat) -> None:
+    async with open_chat(size=(100, 50)) as chat:
+        await chat.say("thinking")
+        log = chat.app.chat.log_widget
+        line = next(y for y in range(log.total) if "end_turn" in log.text_at(y)) - 3
+        log.selection = LineSelection(Place(line, 3), Place(line, 12))
+        before = log.selected_text()
+        await chat.press("tab", "t")
+        await chat.pilot.pause()
+        assert before
+        assert log.selected_text() == before

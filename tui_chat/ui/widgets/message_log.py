@@ -204,8 +204,9 @@ class MessageLog(MarkdownView, can_focus=True):
             start, end = self._items.start(place), self._items.end(place)
             first = start + item.update()
             grown = self._settle(place)
-            if self.selection is not None and (by := item.take_shift()):
-                self.selection.shift(start, by, end)
+            shift = item.take_shift()
+            if self.selection is not None:
+                self.selection.shift(start, shift, end)
             if grown and not self.following and first < self.top:
                 self.top = max(0, min(kept_place(self.top, self.size.height, start, end, grown), self.max_top))
             self.changed(first, None if grown else end)
