@@ -157,7 +157,8 @@ def status_fields(status: Status) -> tuple[list[Field], str]:
     """The fields from left to right, and the text at the right edge."""
     fields = [Field("demo", KEEP_MODEL, "model")] if status.demo else []
     if not status.demo or status.figures is not None:
-        fields.append(Field(model_name(status.model), KEEP_MODEL, "dim" if status.demo else "model"))
+        keep = KEEP_CONTEXT if status.demo else KEEP_MODEL  # whose name the demo answers to matters little
+        fields.append(Field(model_name(status.model), keep, "dim" if status.demo else "model"))
     fields.append(Field(status.state, KEEP_STATE, status.tone or "state"))
     figures = status.figures
     if figures is None:
