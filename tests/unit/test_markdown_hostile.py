@@ -16,7 +16,7 @@ from tui_chat.ui.markdown import SLICE, LiveDocument, MarkdownTheme, highlight, 
 
 THEME: Final = MarkdownTheme.default()
 WIDTH: Final = 80
-ONE_SLICE: Final = 12 * SLICE  # characters that one slice may have read
+ONE_SLICE: Final = 48_000  # characters that one slice may have read
 ONE_TOKEN: Final = 8_000  # ... and one token, which may complete a piece of code
 
 TEXTS: Final = {

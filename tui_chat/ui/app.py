@@ -5,7 +5,6 @@ it has been painted. Whatever goes wrong ends in one sentence on the terminal an
 """
 
 import asyncio
-import gc
 import logging
 import sys
 import time
@@ -27,6 +26,7 @@ from tui_chat.text import sanitise_line
 from tui_chat.ui import wording
 from tui_chat.ui.commands import COMMANDS
 from tui_chat.ui.driver import driver_class, take_mouse
+from tui_chat.ui.garbage import Collector
 from tui_chat.ui.links import link_note, may_open
 from tui_chat.ui.painted_app import PaintedApp
 from tui_chat.ui.screens.chat import ChatScreen
@@ -80,6 +80,7 @@ class TuiChatApp(PaintedApp):
         self._prompt, self._resume, self._continue_last = prompt, resume, continue_last
         self._prompts: list[str] = []
         self._quitting = False
+        self._collector: Collector | None = None
         self.mouse_taken = True
         self._state_dir: Path | None = config.data_dir if store_conversations else None
 
@@ -138,7 +139,7 @@ class TuiChatApp(PaintedApp):
         await self.runtime.refresh_catalog()
         chat.refresh_status()
         await asyncio.to_thread(_warm_up, *_LANGUAGES)
-        gc.freeze()  # without a collection: it would look at all that start-up made
+        self._collector = Collector(asyncio.get_running_loop())
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A bug in a worker is logged and said; it must not end as a spinner that nobody stops. The chat screen calls it too."""
@@ -353,6 +354,8 @@ class TuiChatApp(PaintedApp):
 
     async def on_unmount(self) -> None:
         """Close what is open."""
+        if self._collector is not None:
+            self._collector.stop()
         await self.runtime.close()
 
     def _fatal_error(self) -> None:

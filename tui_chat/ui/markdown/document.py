@@ -48,7 +48,7 @@ from tui_chat.ui.markdown.theme import MarkdownTheme
 from tui_chat.ui.markdown.tokens import markdown
 
 LONG: Final = 160  # a longer line of a paragraph is taken in parts
-SLICE: Final = 4_000  # characters that one frame can read in some 8 ms
+SLICE: Final = 1_000  # characters that are read in some 2 ms: a frame takes as many slices as it has time for
 VERY_LONG: Final = 2_000  # ... of anything else that takes text verbatim; also how much of a line is shown early
 
 _SPARE: Final = 32  # a word cut by force is cut between two characters that do not join

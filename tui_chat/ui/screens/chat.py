@@ -27,7 +27,7 @@ from tui_chat.events import (
 from tui_chat.meter import RollingRate
 from tui_chat.session import ChatSession, NotSavedError, State
 from tui_chat.text import sanitise_line
-from tui_chat.ui import commands, garbage, wording
+from tui_chat.ui import commands, wording
 from tui_chat.ui.driver import set_terminal_title
 from tui_chat.ui.screens.log_screen import LogScreen
 from tui_chat.ui.screens.transcript import Transcript
@@ -90,7 +90,6 @@ class ChatScreen(LogScreen):
         self.prompt.set_queue((*conversation.queued, *self.queue.texts), paused=bool(conversation.queued))
         self.refresh_status()
         self._set_title()
-        self.call_later(garbage.settle)
         if self._waiting_prompt is not None:
             prompt, self._waiting_prompt = self._waiting_prompt, None
             self._send(prompt)
@@ -114,7 +113,6 @@ class ChatScreen(LogScreen):
     async def run_turn(self, stream: AsyncGenerator[Event, None], text: str) -> None:
         """Read one turn to its end. What the session refuses goes back into the composer."""
         session = self.session
-        garbage.hold()
         ticker = self.set_interval(TICK, self.refresh_status)
         self._rolling = RollingRate()
         try:
@@ -132,7 +130,6 @@ class ChatScreen(LogScreen):
             self._sending = False
             ticker.stop()
             self.refresh_status()
-            self.call_later(garbage.settle)
         if session is self.session:
             self._release_queue()
 

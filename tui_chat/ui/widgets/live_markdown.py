@@ -5,9 +5,10 @@ The same `LiveDocument` as in the log's replies, so there is one renderer; nothi
 
 from textual.strip import Strip
 
-from tui_chat.ui.markdown import SLICE, LiveDocument
+from tui_chat.ui.markdown import LiveDocument
 from tui_chat.ui.widgets.frames import FrameGate
 from tui_chat.ui.widgets.markdown_view import MarkdownView
+from tui_chat.ui.widgets.reply_item import advance
 
 
 class LiveMarkdown(MarkdownView):
@@ -83,7 +84,7 @@ class LiveMarkdown(MarkdownView):
         document = self._document
         if document is None:
             return
-        first = document.update(SLICE)
+        first = advance(document)
         if self._share is not None and not self.following:
             self.top = min(int(self._share * self.total), self.max_top)
         if document.behind:

@@ -4,6 +4,7 @@ A long reply is laid out in parts of a few milliseconds, so that neither a resiz
 room is kept free for it, later its old lines are shown until the new ones are complete.
 """
 
+import time
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -24,6 +25,7 @@ from tui_chat.ui.wording import Footer
 if TYPE_CHECKING:
     from tui_chat.ui.markdown import LiveDocument
 
+READING: Final = 0.006  # seconds of a frame; the rest of it is for painting
 THINKING_LINES: Final = 3  # of running thinking
 THINKING_PIECES: Final = 400  # deltas that surely hold so many lines
 _PAD: Final = Segment(" " * INDENT)
@@ -180,10 +182,7 @@ class ReplyItem:
 
     def layout(self, width: int, looks: Looks) -> None:
         """Begin to make the lines for `width` cells: of a long reply the first part."""
-        from tui_chat.ui.markdown import (
-            SLICE,
-            LiveDocument,
-        )  # here: the first paint has no reply and must not wait for it
+        from tui_chat.ui.markdown import LiveDocument  # here: the first paint has no reply and must not wait for it
 
         guess = self._estimate
         self.width, self._looks, self._room = width, looks, max(1, width - INDENT - MARGIN)
@@ -192,7 +191,7 @@ class ReplyItem:
             document.write(self.source)
         if self._finished:
             document.finish()
-        document.update(SLICE)
+        advance(document)
         if document.behind and self.document is not None:
             self._coming = document
         else:
@@ -203,15 +202,13 @@ class ReplyItem:
 
     def update(self) -> int:
         """Take in what was written since, or a part of it; returns the first line that may have changed."""
-        from tui_chat.ui.markdown import SLICE  # as in `layout`
-
         if self.document is None:
             return 0
         before, reserved = len(self._before), self._reserved
         if self._coming is None:
-            first = self.document.update(SLICE)
+            first = advance(self.document)
         else:
-            self._coming.update(SLICE)
+            advance(self._coming)
             first = self.document.line_count
             if not self._coming.behind:
                 first, self.document, self._coming = 0, self._coming, None
@@ -322,3 +319,14 @@ def moved(strip: Strip, border: int, left: int, width: int) -> Strip:
     if left and strip.cell_length > border:
         text = Strip([Segment("‹"), *text.crop(1)])
     return Strip([*strip.crop(0, border), *text])
+
+
+def advance(document: "LiveDocument") -> int:
+    """Let `document` read on for as long as a frame may take; returns the first line that may have changed."""
+    from tui_chat.ui.markdown import SLICE  # as in `layout`
+
+    until = time.perf_counter() + READING
+    first = document.update(SLICE)
+    while document.behind and time.perf_counter() < until:
+        first = min(first, document.update(SLICE))
+    return first

@@ -47,6 +47,12 @@ class StatusBar(RowWidget):
         self._fields: Sequence[Field] = ()
         self._right = ""
         self._said: Field | None = None
+        self._tones: dict[str, Style] = {}
+
+    def notify_style_update(self) -> None:
+        """The colours may have changed."""
+        super().notify_style_update()
+        self._tones.clear()
 
     def say(self, text: str | None, tone: str = "dim") -> None:
         """Show `text` instead of the fields, for a moment; None shows them again."""
@@ -91,4 +97,6 @@ class StatusBar(RowWidget):
         return Strip(segments).adjust_cell_length(width)
 
     def _style(self, tone: str) -> Style:
-        return component_style(self, f"status--{tone}") if tone else Style()
+        if tone not in self._tones:  # asking the stylesheet is most of the cost of a tick of the clock
+            self._tones[tone] = component_style(self, f"status--{tone}") if tone else Style()
+        return self._tones[tone]
