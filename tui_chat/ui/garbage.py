@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _NEVER: Final = 1_000_000
-_PROMOTED: Final = 6  # small collections, of up to 7,000 objects each, until what survived them is settled
+_PROMOTED: Final = 3  # small collections, of up to 7,000 objects each, until what survived them is settled
 
 
 class Collector:
