@@ -40,6 +40,12 @@ Model and server
       --max-tokens N     the longest reply, in tokens
       --base-url URL     any server that speaks the Messages API
       --demo             the built-in demo, even if there is a key
+      --timeout-connect S, --timeout-first-byte S, --timeout-idle S,
+      --timeout-content S
+                         seconds until the reply is given up: without a
+                         connection (10), without a first byte (600), then
+                         without any byte (120), without content (never);
+                         0 is never
 
 Without the screen
   -p, --print            print the reply and exit. Piped standard input is
@@ -83,6 +89,10 @@ class Arguments(argparse.Namespace):
     max_tokens: int | None
     base_url: str | None
     demo: bool
+    timeout_connect: float | None
+    timeout_first_byte: float | None
+    timeout_idle: float | None
+    timeout_content: float | None
     config: Path | None
     data_dir: Path | None
     version: bool
@@ -139,6 +149,8 @@ def _parser() -> _Parser:
     parser.add_argument("--max-tokens", type=_count)
     parser.add_argument("--base-url", type=_text)
     parser.add_argument("--demo", action="store_true")
+    for name in ("connect", "first_byte", "idle", "content"):
+        parser.add_argument(f"--timeout-{name.replace('_', '-')}", type=_seconds)
     parser.add_argument("--config", type=_path)
     parser.add_argument("--data-dir", type=_path)
     return parser
@@ -159,6 +171,13 @@ def _count(value: str) -> int:
         return int(value)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{value!r} is not a whole number") from None
+
+
+def _seconds(value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number of seconds") from None
 
 
 def _check(arguments: Arguments) -> None:
@@ -221,6 +240,9 @@ def _main(argv: Sequence[str]) -> int:
         demo=arguments.demo,
         data_dir=arguments.data_dir,
         config=arguments.config,
+        timeouts={
+            name: seconds for name in config.TIMEOUTS if (seconds := getattr(arguments, f"timeout_{name}")) is not None
+        },
     )
     settings = config.load(flags)
     _start_log(settings.data_dir)

@@ -4,11 +4,13 @@ It knows which settings exist and what they may be, and nothing of what is done 
 working directory: a project folder must not be able to choose where a key is sent.
 """
 
+import contextlib
+import math
 import os
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -25,11 +27,18 @@ _APP: Final = "tui-chat"
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds; 0 means never. `idle` counts once bytes have come."""
+    """Seconds; 0 means never.
+
+    `idle` counts once bytes have come. `content` ends a reply whose server sends bytes, pings say, but no content.
+    """
 
     connect: float = 10.0
     first_byte: float = 600.0
     idle: float = 120.0
+    content: float = 0.0
+
+
+TIMEOUTS: Final = frozenset(each.name for each in fields(Timeouts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,7 @@ class Flags:
     data_dir: Path | None = None
     config: Path | None = None
     theme: str | None = None
+    timeouts: Mapping[str, float] = field(default_factory=dict)  # by the names of `Timeouts`
 
 
 def load(flags: Flags, environ: Mapping[str, str] | None = None) -> Config:
@@ -119,7 +129,7 @@ def load(flags: Flags, environ: Mapping[str, str] | None = None) -> Config:
         has_credentials=has_credentials,
         theme=flags.theme or environ.get("TEXTUAL_THEME") or values.theme,
         escape_wait_ms=values.escape_wait_ms,
-        timeouts=values.timeouts,
+        timeouts=_timeouts(values.timeouts, flags.timeouts),
         keys=values.keys,
     )
 
@@ -200,11 +210,10 @@ def _value(path: Path, name: str, value: Any) -> Any:
             return value
         case _ if name in _COUNT_KEYS and isinstance(value, int) and not isinstance(value, bool) and value > 0:
             return value
-        case "timeouts" if isinstance(value, dict) and set(value) <= {"connect", "first_byte", "idle"}:
-            if all(
-                isinstance(each, int | float) and not isinstance(each, bool) and each >= 0 for each in value.values()
-            ):
-                return Timeouts(**{key: float(each) for key, each in value.items()})
+        case "timeouts" if isinstance(value, dict) and set(value) <= TIMEOUTS:
+            if all(isinstance(each, int | float) and not isinstance(each, bool) for each in value.values()):
+                with contextlib.suppress(UsageError):
+                    return _timeouts(Timeouts(), value)
         case "keys" if isinstance(value, dict) and all(isinstance(each, str) for each in value.values()):
             return value
         case _:
@@ -212,6 +221,14 @@ def _value(path: Path, name: str, value: Any) -> Any:
     known = name in (*_TEXT_KEYS, *_COUNT_KEYS, "timeouts", "keys")
     what = f"has a value that {name!r} cannot take: {value!r}" if known else f"has an unknown key {name!r}"
     raise UsageError(f"the config file {path} {what}", "see the list of keys in the README")
+
+
+def _timeouts(file: Timeouts, changes: Mapping[str, float]) -> Timeouts:
+    """The limits of the file, with what the flags say in their place."""
+    for name, seconds in changes.items():
+        if not 0 <= seconds < math.inf:
+            raise UsageError(f"--timeout-{name.replace('_', '-')} must be 0 (never) or more seconds, not {seconds}")
+    return replace(file, **{name: float(seconds) for name, seconds in changes.items()})
 
 
 def _positive(value: int | None, name: str) -> int | None:

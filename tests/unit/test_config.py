@@ -134,6 +134,7 @@ def test_a_config_file_of_ones_choice(tmp_path: Path, file: Path) -> None:
         ("max_tokens = 1.5", "'max_tokens' cannot take"),
         ("timeouts = 3", "'timeouts' cannot take"),
         ("[timeouts]\nidle = -1", "'timeouts' cannot take"),
+        ("[timeouts]\ncontent = inf", "'timeouts' cannot take"),
         ("[timeouts]\nidel = 1", "'timeouts' cannot take"),
         ("[timeouts]\nidle = true", "'timeouts' cannot take"),
         ("[keys]\nquit = 1", "'keys' cannot take"),
@@ -276,3 +277,12 @@ def test_no_home_directory_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for a user who is in no passwd file
     with pytest.raises(UsageError, match="no home directory"):
         load(Flags(), {})
+
+
+def test_flags_change_single_limits_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[timeouts]\nconnect = 1\nidle = 2\ncontent = 30\n")
+    settings = load(Flags(config=file, data_dir=tmp_path, timeouts={"idle": 0.0, "first_byte": 5.0}), {})
+    assert settings.timeouts == Timeouts(connect=1.0, first_byte=5.0, idle=0.0, content=30.0)
+    with pytest.raises(UsageError, match="--timeout-first-byte must be 0"):
+        load(Flags(data_dir=tmp_path, timeouts={"first_byte": -1.0}), {})

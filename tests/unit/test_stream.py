@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import socket
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -328,6 +329,35 @@ async def test_silence(run: Run, answer: raw.Answer, timeouts: Timeouts, words: 
         await server.exchanges[0].left.wait()
     assert (result.error.type, result.error.message) == ("timed_out", words)
     assert len(server.exchanges) == 1
+
+
+async def test_pings_do_not_move_the_clock_for_content(run: Run) -> None:
+    async def pinging(exchange: raw.Exchange) -> None:
+        await exchange.send(raw.head())
+        await exchange.send(CUT)
+        while not exchange.left.is_set():
+            await exchange.send(b": ping\n\n")
+            await asyncio.sleep(0.02)
+
+    async with raw_server(pinging) as server:
+        result = await run(server, Timeouts(idle=9, content=0.2))
+    assert (result.error.type, result.error.message) == ("timed_out", "no content for 0.2 s")
+    assert result.turn.text
+
+
+async def test_no_connection_in_time_is_tried_again(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:  # nobody accepts: the kernel's queue is full, and further calls are not answered
+            each.setblocking(False)
+            each.connect_ex(address)
+        result = await run(f"http://127.0.0.1:{address[1]}", Timeouts(connect=0.1))
+        for each in waiting:
+            each.close()
+    assert result.error.type == "connection"
+    assert "no connection in 0.1 s" in result.error.message
+    assert len(result.turn.requests) == 3
 
 
 async def test_bytes_reset_the_idle_clock(run: Run) -> None:

@@ -194,6 +194,8 @@ def _failure(error: Exception, config: Config) -> Failure | None:
 
     if isinstance(error, anthropic.APIStatusError):
         return _status_failure(error)
+    if isinstance(error, httpx2.ConnectTimeout) or isinstance(error.__cause__, httpx2.ConnectTimeout):
+        return Failure("connection", f"cannot reach {config.server}: no connection in {config.timeouts.connect:g} s")
     if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
         return Failure("timed_out", f"no answer from {config.server} in time")
     if isinstance(error, anthropic.APIConnectionError):

@@ -9,8 +9,8 @@ at that moment: what a server sends or leaves open afterwards no longer matters.
 *Types are strings.* Events, blocks and deltas we do not know are passed on verbatim; missing fields are left out; nothing
 in a body can raise here. Servers that speak the protocol nearly right are the rule, not the exception.
 
-*Silence has two clocks.* Until the first byte a server may think for minutes; once bytes come, no bytes at all means a dead
-connection. Pings reset the second clock: they are shown, not fatal.
+*Silence has three clocks.* Until the first byte a server may think for minutes; once bytes come, no bytes at all means a dead
+connection. Pings reset the second clock: they are shown, not fatal. The third, off unless asked for, wants content.
 
 It emits through a callback instead of being a generator: a cancelled coroutine unwinds at once and closes the response on
 its way, while a generator is closed by whoever happens to hold it.
@@ -89,15 +89,19 @@ async def _read(
 
     idle = timeouts.idle or None
     decoder, document, heard = SseDecoder(), None, False
+    content_until = math.inf  # loop time; moved by every piece of content
     try:
         async with (
             asyncio.timeout(timeouts.first_byte or None) as limit,
             client.stream(parameters, connected) as response,
         ):
             emit(RequestProgress(time.monotonic(), "headers", request_id=response.request_id))
+            if timeouts.content:
+                content_until = loop.time() + timeouts.content
             async for chunk in response.chunks():
                 at = time.monotonic()
-                limit.reschedule(loop.time() + idle if idle else None)
+                until = min(content_until, loop.time() + idle if idle else math.inf)
+                limit.reschedule(until if until < math.inf else None)
                 if not heard and (opening := chunk.lstrip(_BLANK)):
                     # The content type is no guide: some servers send their streams as plain text.
                     heard, document = True, bytearray() if opening[0] in _DOCUMENT else None
@@ -106,13 +110,19 @@ async def _read(
                     if len(document) > LARGEST_DOCUMENT:
                         break
                     continue
+                contents = translator.contents
                 for frame in decoder.feed(chunk, at):
                     translator.translate(frame)
                     if translator.complete or translator.failure:
                         return translator.failure
+                if timeouts.content and translator.contents > contents:
+                    content_until = loop.time() + timeouts.content
+                    limit.reschedule(min(content_until, loop.time() + idle if idle else math.inf))
             if document is not None:
                 return _document(bytes(document), response, translator)
     except TimeoutError:
+        if heard and loop.time() >= content_until:
+            return Failure("timed_out", f"no content for {timeouts.content:g} s")
         return Failure("timed_out", f"no data for {timeouts.idle if heard else timeouts.first_byte:g} s")
     last = decoder.finish(time.monotonic())
     if last is not None:
@@ -163,6 +173,7 @@ class Translator:
         self.stop_reason: str | None = None
         self.stop_details: Mapping[str, Any] | None = None
         self.failure: Failure | None = None
+        self.contents = 0  # how many pieces of content came
         self._message_started = False
         self._counted = self._final = False  # whether output tokens were said since message_start, and for good
         self._opened: set[int] = set()  # our indices
@@ -247,6 +258,7 @@ class Translator:
         if wire_index is not None:
             self._index_of[wire_index] = index
         self.started, self._latest = True, index
+        self.contents += 1
         self._opened.add(index)
         self.emit(BlockStarted(at, index, block))
 
@@ -277,10 +289,13 @@ class Translator:
         self._opened.add(index)
         kind = delta.get("type")
         if kind == "text_delta" and isinstance(text := delta.get("text"), str):
+            self.contents += bool(text)
             self.emit(TextDelta(at, index, text))
         elif kind == "thinking_delta" and isinstance(text := delta.get("thinking"), str):
+            self.contents += bool(text)
             self.emit(ThinkingDelta(at, index, text))
         elif kind == "input_json_delta" and isinstance(text := delta.get("partial_json"), str):
+            self.contents += bool(text)
             self.emit(InputJsonDelta(at, index, text))
         elif kind == "signature_delta" and isinstance(text := delta.get("signature"), str):
             self.emit(SignatureDelta(at, index, text))
