@@ -31,26 +31,11 @@ from tui_chat.ui.links import link_note, may_open
 from tui_chat.ui.painted_app import PaintedApp
 from tui_chat.ui.screens.chat import ChatScreen
 from tui_chat.ui.screens.log_screen import LogScreen
+from tui_chat.ui.warm_up import LANGUAGES, warm_up
 from tui_chat.ui.widgets.composer import Composer
 from tui_chat.ui.widgets.message_log import MessageLog
 
 _log = logging.getLogger(__name__)
-
-_LANGUAGES = (
-    "python",
-    "sh",
-    "json",
-    "diff",
-    "js",
-    "ts",
-    "html",
-    "css",
-    "yaml",
-    "sql",
-    "rust",
-    "go",
-    "c",
-)  # loaded early
 
 
 class TuiChatApp(PaintedApp):
@@ -118,7 +103,7 @@ class TuiChatApp(PaintedApp):
             await self.runtime.open()
             if self._resume or self._continue_last:
                 session = await self.runtime.resume(self._resume, with_flags=True)
-                await asyncio.to_thread(_warm_up)
+                await asyncio.to_thread(warm_up)
             else:
                 session = await self.runtime.new_session()
             self._prompts = (await self.runtime.store.recent_prompts())[::-1]
@@ -135,10 +120,10 @@ class TuiChatApp(PaintedApp):
             chat.submitted(chat.composer.Submitted(self._prompt))
         for notice in self.runtime.notices:
             self.notify(sanitise_line(notice), severity="warning", timeout=15, markup=False)
-        await asyncio.to_thread(_warm_up)
+        await asyncio.to_thread(warm_up)
         await self.runtime.refresh_catalog()
         chat.refresh_status()
-        await asyncio.to_thread(_warm_up, *_LANGUAGES)
+        await asyncio.to_thread(warm_up, *LANGUAGES)
         self._collector = Collector(asyncio.get_running_loop())
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
@@ -370,14 +355,6 @@ def _binding_ids() -> set[str | None]:
     """The names by which bindings can be remapped."""
     owners = (TuiChatApp, ChatScreen, LogScreen, Composer, MessageLog)
     return {binding.id for owner in owners for binding in owner.BINDINGS if isinstance(binding, Binding)}
-
-
-def _warm_up(*languages: str) -> None:
-    """Load and use the markdown renderer once, so that the first token of the first reply does not wait for it."""
-    from tui_chat.ui.markdown import MarkdownTheme, render
-
-    for language in languages or ("text",):
-        render(f"A *first* `line`, https://example.org.\n\n```{language}\npass\n```\n", 80, MarkdownTheme())
 
 
 def _title(summary: ConversationSummary) -> str:
