@@ -3,7 +3,7 @@
 `ChatScreen` stands on it and decides what an action does.
 """
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -11,8 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from tui_chat.text import sanitise_line
-from tui_chat.ui import clipboard
-from tui_chat.ui.clipboard import Tone
 from tui_chat.ui.links import link_note
 from tui_chat.ui.queue import PromptQueue
 from tui_chat.ui.widgets.composer import Composer
@@ -20,6 +18,9 @@ from tui_chat.ui.widgets.message_log import MessageLog
 from tui_chat.ui.widgets.prompt_area import PromptArea
 from tui_chat.ui.widgets.reply_item import Link
 from tui_chat.ui.widgets.status_bar import StatusBar
+
+if TYPE_CHECKING:
+    from tui_chat.ui.clipboard import Tone
 
 
 class LogScreen(Screen[None]):
@@ -99,7 +100,7 @@ class LogScreen(Screen[None]):
         elif key in self.LOG_KEYS and turn_id is not None:
             self.act(self.LOG_KEYS[key], turn_id)
 
-    def say(self, text: str, severity: Tone = "information", timeout: float = 2.0) -> None:
+    def say(self, text: str, severity: "Tone" = "information", timeout: float = 2.0) -> None:
         """A short toast in place of the one that is there."""
         self.app.clear_notifications()
         self.notify(text, severity=severity, timeout=timeout, markup=False)
@@ -167,6 +168,8 @@ class LogScreen(Screen[None]):
             self.say("there is nothing to copy")
 
     async def _copy(self, text: str) -> None:
+        from tui_chat.ui import clipboard  # here: the first paint copies nothing
+
         result = await clipboard.copy(text, self.app.copy_to_clipboard)
         # What is not known of a route is told once; a user who copies all day knows it then.
         told = result.terminal in self._told or not result.terminal

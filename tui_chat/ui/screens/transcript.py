@@ -7,7 +7,6 @@ from tui_chat.conversation import Outcome, Turn
 from tui_chat.runtime import Runtime
 from tui_chat.session import ChatSession
 from tui_chat.ui import wording
-from tui_chat.ui.chat_markdown import Said, chat_markdown
 from tui_chat.ui.widgets.message_log import MessageLog
 
 WELCOME = """\
@@ -66,6 +65,8 @@ class Transcript:
 
     def as_markdown(self, turns: Iterable[Turn]) -> str:
         """All that was said, as one text; what ended early says so."""
+        from tui_chat.ui.chat_markdown import Said, chat_markdown  # here: the first paint copies nothing
+
         said: list[Said] = []
         for turn in turns:
             said.append(Said("You", turn.prompt.text))

@@ -30,32 +30,25 @@ FAR: Final = 1 << 60
 
 def index_of_cell(text: str, cell: int) -> int:
     """The index of the character that covers `cell`, or the length of `text` beyond its end."""
-    if cell <= 0:
-        return 0
-    if text.isascii():
-        return min(cell, len(text))
-    index = used = 0
-    for cluster, cells in clusters(text):
-        used += cells
-        if used > cell:
-            return index
-        index += len(cluster)
-    return len(text)
+    return _covering(text, cell)[0] if cell > 0 else 0
 
 
 def end_of_cell(text: str, cell: int) -> int:
     """The index after the last character that has a cell before `cell`."""
-    if cell <= 0:
-        return 0
+    return _covering(text, cell - 1)[1] if cell > 0 else 0
+
+
+def _covering(text: str, cell: int) -> tuple[int, int]:
+    """Where the character that covers `cell` begins and ends; beyond the end of `text` its length, twice."""
     if text.isascii():
-        return min(cell, len(text))
+        return min(cell, len(text)), min(cell + 1, len(text))
     index = used = 0
     for cluster, cells in clusters(text):
-        if used >= cell:
-            return index
         used += cells
+        if used > cell:
+            return index, index + len(cluster)
         index += len(cluster)
-    return len(text)
+    return len(text), len(text)
 
 
 class _Row(NamedTuple):

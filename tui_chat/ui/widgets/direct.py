@@ -6,7 +6,7 @@ is the same: no toast, tooltip or dialog lies over the widget, and nothing waits
 that the widget has neither border nor padding and stands in no container that scrolls.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol, cast
 
 from rich.segment import Segment
@@ -70,13 +70,12 @@ class RowWidget(Widget):
         strips = [self.render_line(y) for y in range(crop.y, crop.bottom)]
         return strips if crop.width == self.size.width else [strip.crop(crop.x, crop.right) for strip in strips]
 
-    def paint(self, rows: Iterable[int]) -> None:
-        """Paint these rows, past the compositor if that may be."""
-        terminal, region = terminal_of(self), self.region
+    def paint(self, rows: Sequence[int], region: Region, terminal: RowTerminal | None) -> None:
+        """Paint these rows, of which there is one at least: on `terminal`, what `terminal_of` has just said, or the usual way."""
         if terminal is not None:
             terminal.paint_rows(region.x, {region.y + y: self.render_line(y) for y in rows})
-        elif numbers := list(rows):
-            self.refresh(Region(0, min(numbers), region.width, max(numbers) - min(numbers) + 1))
+        else:
+            self.refresh(Region(0, min(rows), region.width, max(rows) - min(rows) + 1))
 
     def over(self, style: Style | None) -> Style:
         """`style` over the widget's own colours, as the terminal gets it; each is worked out once."""

@@ -164,23 +164,18 @@ class LineView(RowWidget):
         if moved or not self.following:
             rows |= self._overlaid_rows(moved)
         terminal = terminal_of(self)
-        if moved and terminal is not None:
-            if abs(moved) < height and region.width == self.app.size.width:
-                scrolled = terminal.scroll_rows(region.y, region.bottom, moved)
-            else:
-                scrolled = False
-            if scrolled:
+        if moved:
+            movable = terminal is not None and abs(moved) < height and region.width == self.app.size.width
+            if movable and terminal is not None and terminal.scroll_rows(region.y, region.bottom, moved):
                 rows |= set(range(height - moved, height) if moved > 0 else range(-moved))
                 before = range(before.start - moved, before.stop - moved)
             else:
                 rows = set(range(height))
-        elif moved:
-            rows = set(range(height))
         if thumb != before:
             rows |= {row for row in {*thumb} ^ {*before} if 0 <= row < height}
         self._painted_top, self._painted_thumb = top, thumb
         if rows:
-            self.paint(sorted(rows))
+            self.paint(sorted(rows), region, terminal)
 
     def _overlaid_rows(self, moved: int) -> set[int]:
         """The rows that may show more than their line, before and after the view moved by `moved` lines."""
@@ -294,7 +289,6 @@ class LineView(RowWidget):
                 self._auto_scroll = None
             if beyond:
                 self._auto_scroll = self.set_interval(_AUTO_SCROLL, partial(self._select_beyond, event, beyond))
-
         else:
             self.hovered(event)
 

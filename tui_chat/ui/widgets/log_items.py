@@ -5,7 +5,7 @@ know nothing of scrolling; they turn text into Strips of a given width.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.segment import Segment
 from rich.style import Style
@@ -13,9 +13,10 @@ from textual.strip import Strip
 
 from tui_chat.text import sanitise
 from tui_chat.ui.markdown.layout import Flow, segments
-from tui_chat.ui.selection.plain import selected_plain
-from tui_chat.ui.selection.stretch import Place
 from tui_chat.ui.widgets.markdown_view import Looks
+
+if TYPE_CHECKING:
+    from tui_chat.ui.selection.stretch import Place
 
 INDENT: Final = 3  # column where text starts
 MARGIN: Final = 2  # columns left free at the right
@@ -53,7 +54,7 @@ class LogItem(Protocol):
     def source(self) -> str:
         """What copying it gives."""
 
-    def selected(self, start: Place, end: Place) -> str:
+    def selected(self, start: "Place", end: "Place") -> str:
         """The source of what stands from `start` up to `end` (line of the item, column in cells)."""
 
 
@@ -134,8 +135,10 @@ class _TextItem:
         """The line at `index`."""
         return self._lines[index] if index < len(self._lines) else BLANK
 
-    def selected(self, start: Place, end: Place) -> str:
+    def selected(self, start: "Place", end: "Place") -> str:
         """The text, without the breaks of wrapping."""
+        from tui_chat.ui.selection.plain import selected_plain  # here: the first paint selects nothing
+
         rows = [line.text[INDENT:] for line in self._lines[:-1]]
         return selected_plain(self.source, rows, inside(start), inside(end))
 
@@ -167,7 +170,7 @@ class NoticeItem(_TextItem):
         self._lay_out(sanitise(self.source), looks[self._style], width, [Segment(" " * INDENT)])
 
 
-def inside(place: Place) -> Place:
+def inside(place: "Place") -> "Place":
     """`place` without the log's indentation."""
     return place[0], max(0, place[1] - INDENT)
 

@@ -16,14 +16,13 @@ from textual.strip import Strip
 
 from tui_chat.text import sanitise, sanitise_line
 from tui_chat.ui.markdown.layout import segments, wrap
-from tui_chat.ui.selection.markdown import selected_source
-from tui_chat.ui.selection.stretch import Place
 from tui_chat.ui.widgets.log_items import BLANK, INDENT, MARGIN, inside, wrapped
 from tui_chat.ui.widgets.markdown_view import Looks
 from tui_chat.ui.wording import Footer
 
 if TYPE_CHECKING:
     from tui_chat.ui.markdown import LiveDocument
+    from tui_chat.ui.selection.stretch import Place
 
 READING: Final = 0.006  # seconds of a frame; the rest of it is for painting
 THINKING_LINES: Final = 3  # of running thinking
@@ -53,9 +52,7 @@ class ReplyItem:
         self.turn_id, self.width = turn_id, 0
         self._code_view = code_view or CodeView()
         self.document: LiveDocument | None = None
-        self._coming: LiveDocument | None = (
-            None  # for another width or theme; until it is complete the old one is shown
-        )
+        self._coming: LiveDocument | None = None  # for another width or theme; shown when it is complete
         self._reserved = 0  # lines kept free while a long reply is laid out for the first time
         self._looks: Looks | None = None
         self._pieces: list[str] = [text] if text else []
@@ -131,7 +128,7 @@ class ReplyItem:
             return 0
         lines = range(max(0, first - offset), min(stop - offset, document.line_count))
         cells = [document.line(index).cell_length for index in lines if document.info(index).code]
-        return max(0, max(cells, default=0) - (self._room))
+        return max(0, max(cells, default=0) - self._room)
 
     @property
     def links(self) -> list[Link]:
@@ -146,7 +143,7 @@ class ReplyItem:
                 last = href or (last if not text.strip() else "")
         return [Link(href, text) for href, text in texts.items()]
 
-    def selected(self, start: Place, end: Place) -> str:
+    def selected(self, start: "Place", end: "Place") -> str:
         """The markdown of what stands there; of thinking or footer alone, their text."""
         document, offset = self.document, len(self._before)
         if document is None:
@@ -154,6 +151,8 @@ class ReplyItem:
         lines = document.line_count
         if start < (offset + lines, 0) and end > (offset, 0):
             first, last = inside((start[0] - offset, start[1])), inside((end[0] - offset, end[1]))
+            from tui_chat.ui.selection.markdown import selected_source  # here: the first paint selects nothing
+
             if source := selected_source(document, max(first, (0, 0)), min(last, (lines, 0))):
                 return source
         rows = [self.line(index).text for index in range(start[0], min(end[0] + 1, self.height))]
@@ -230,9 +229,8 @@ class ReplyItem:
         document = self.document
         if document is not None and index < document.line_count:
             strip = document.line(index)
-            room = self._room
             if not self._code_view.wrapped and (info := document.info(index)).code:
-                strip = moved(strip, info.border, self._code_view.left, room)
+                strip = moved(strip, info.border, self._code_view.left, self._room)
             return Strip([_PAD, *strip])
         return BLANK if index < self._body else self._after[index - self._body]
 
@@ -266,7 +264,6 @@ class ReplyItem:
             tail = "".join(self._thinking[-THINKING_PIECES:])[-width * (THINKING_LINES + 1) :]
             text = "\n".join(line for line in sanitise(tail).splitlines() if line.strip())
             self._before = [*wrapped(text, style, width, [_PAD], [_PAD])[-THINKING_LINES:], BLANK]
-
         self._shift += len(self._before) - height
 
     def take_shift(self) -> int:

@@ -8,7 +8,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tui_chat.ui.widgets.direct import RowWidget
+from tui_chat.ui.widgets.direct import RowWidget, terminal_of
 from tui_chat.ui.widgets.looks import component_style
 from tui_chat.ui.wording import Field
 
@@ -57,14 +57,14 @@ class StatusBar(RowWidget):
     def say(self, text: str | None, tone: str = "dim") -> None:
         """Show `text` instead of the fields, for a moment; None shows them again."""
         self._said = Field(text, 0, tone) if text else None
-        self.paint([0])
+        self.paint([0], self.region, terminal_of(self))
 
     def show(self, fields: Sequence[Field], right: str) -> None:
         """Show `fields` from the left and `right` at the right edge."""
         if (fields, right) != (self._fields, self._right):
             self._fields, self._right = fields, right
             if self.is_attached:
-                self.paint([0])
+                self.paint([0], self.region, terminal_of(self))
 
     @property
     def text(self) -> str:
