@@ -1,7 +1,8 @@
 """Arguments, environment and config file to one frozen `Config`: flag > environment > file > default.
 
-It knows which settings exist and what they may be, and nothing of what is done with them. Nothing is ever read from the
-working directory: a project folder must not be able to choose where a key is sent.
+It knows which settings exist and what they may be, and nothing of what is done with them. No setting is ever read from the
+working directory: a project folder must not be able to choose where a key is sent. All that it gives is the place where
+the tool `read_file` may read unless another is named: the place the user stands in.
 """
 
 import contextlib
@@ -9,7 +10,7 @@ import math
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,8 @@ from tui_chat.prices import ANTHROPIC_HOST
 from tui_chat.text import storable
 
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
+EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")  # the API's names, in their order
+TOOL_NAMES: Final = ("current_time", "calculator", "read_file")
 _APP: Final = "tui-chat"
 
 
@@ -30,12 +33,14 @@ class Timeouts:
     """Seconds; 0 means never.
 
     `idle` counts once bytes have come. `content` ends a reply whose server sends bytes, pings say, but no content.
+    An approval that nobody answers for `approval` seconds counts as denied.
     """
 
     connect: float = 10.0
     first_byte: float = 600.0
     idle: float = 120.0
     content: float = 0.0
+    approval: float = 600.0
 
 
 TIMEOUTS: Final = frozenset(each.name for each in fields(Timeouts))
@@ -45,7 +50,8 @@ TIMEOUTS: Final = frozenset(each.name for each in fields(Timeouts))
 class Config:
     """All settings of one run. `base_url` is None for the SDK's own choice; it never holds a key.
 
-    `*_chosen` says that a flag asked for it: then it also holds for a conversation that is resumed.
+    `*_chosen` says that a flag asked for it: then it also holds for a conversation that is resumed. `effort` is None for
+    the model's own. `tools` says whether models are offered tools at the start, `allow_tools` which of them need no approval.
     """
 
     data_dir: Path
@@ -55,6 +61,13 @@ class Config:
     system: str | None = None
     system_chosen: bool = False
     max_tokens: int | None = None
+    effort: str | None = None
+    effort_chosen: bool = False
+    thinking: bool = True
+    caching: bool = True
+    tools: bool = False
+    allow_tools: frozenset[str] = frozenset()
+    tools_root: Path = field(default_factory=Path)
     base_url: str | None = None
     demo: bool = False
     demo_chosen: bool = False
@@ -86,6 +99,12 @@ class Flags:
     model: str | None = None
     system: str | None = None
     max_tokens: int | None = None
+    effort: str | None = None
+    no_thinking: bool = False
+    no_caching: bool = False
+    tools: bool = False
+    allow_tools: Sequence[str] = ()
+    tools_root: Path | None = None
     base_url: str | None = None
     demo: bool = False
     data_dir: Path | None = None
@@ -123,6 +142,13 @@ def load(flags: Flags, environ: Mapping[str, str] | None = None) -> Config:
         system=(values.system if flags.system is None else flags.system) or None,
         system_chosen=flags.system is not None,
         max_tokens=_positive(flags.max_tokens, "--max-tokens") or values.max_tokens,
+        effort=_effort(flags.effort) or values.effort,
+        effort_chosen=flags.effort is not None,
+        thinking=values.thinking and not flags.no_thinking,
+        caching=values.caching and not flags.no_caching,
+        tools=values.tools or flags.tools or bool(flags.allow_tools),
+        allow_tools=_tools(flags.allow_tools) or values.allow_tools,
+        tools_root=_tools_root(flags.tools_root, values.tools_root),
         base_url=_base_url(base_url) if base_url else None,
         demo=flags.demo or (base_url is None and not has_credentials),
         demo_chosen=flags.demo,
@@ -175,6 +201,12 @@ class _File:
     model: str | None = None
     system: str | None = None
     max_tokens: int | None = None
+    effort: str | None = None
+    thinking: bool = True
+    caching: bool = True
+    tools: bool = False
+    allow_tools: frozenset[str] = frozenset()
+    tools_root: str | None = None
     base_url: str | None = None
     data_dir: str | None = None
     theme: str | None = None
@@ -183,8 +215,16 @@ class _File:
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
-_TEXT_KEYS: Final = ("model", "system", "base_url", "data_dir", "theme")
+_TEXT_KEYS: Final = ("model", "system", "base_url", "data_dir", "theme", "tools_root")
 _COUNT_KEYS: Final = ("max_tokens", "escape_wait_ms")
+_SWITCH_KEYS: Final = ("thinking", "caching", "tools")
+_KEYS: Final = frozenset(each.name for each in fields(_File))
+
+
+_CHOICES: Final = {
+    "effort": f"choose one of {', '.join(EFFORTS)}",
+    "allow_tools": f"the tools are {', '.join(TOOL_NAMES)}",
+}
 
 
 def _read(path: Path, *, must_exist: bool) -> _File:
@@ -210,6 +250,13 @@ def _value(path: Path, name: str, value: Any) -> Any:
             return value
         case _ if name in _COUNT_KEYS and isinstance(value, int) and not isinstance(value, bool) and value > 0:
             return value
+        case _ if name in _SWITCH_KEYS and isinstance(value, bool):
+            return value
+        case "effort" if value in EFFORTS:
+            return value
+        case "allow_tools" if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            with contextlib.suppress(UsageError):
+                return _tools(value)
         case "timeouts" if isinstance(value, dict) and set(value) <= TIMEOUTS:
             if all(isinstance(each, int | float) and not isinstance(each, bool) for each in value.values()):
                 with contextlib.suppress(UsageError):
@@ -218,9 +265,8 @@ def _value(path: Path, name: str, value: Any) -> Any:
             return value
         case _:
             pass
-    known = name in (*_TEXT_KEYS, *_COUNT_KEYS, "timeouts", "keys")
-    what = f"has a value that {name!r} cannot take: {value!r}" if known else f"has an unknown key {name!r}"
-    raise UsageError(f"the config file {path} {what}", "see the list of keys in the README")
+    what = f"has a value that {name!r} cannot take: {value!r}" if name in _KEYS else f"has an unknown key {name!r}"
+    raise UsageError(f"the config file {path} {what}", _CHOICES.get(name, "see the list of keys in the README"))
 
 
 def _timeouts(file: Timeouts, changes: Mapping[str, float]) -> Timeouts:
@@ -229,6 +275,30 @@ def _timeouts(file: Timeouts, changes: Mapping[str, float]) -> Timeouts:
         if not 0 <= seconds < math.inf:
             raise UsageError(f"--timeout-{name.replace('_', '-')} must be 0 (never) or more seconds, not {seconds}")
     return replace(file, **{name: float(seconds) for name, seconds in changes.items()})
+
+
+def _effort(value: str | None) -> str | None:
+    if value is not None and value not in EFFORTS:
+        raise UsageError(f"there is no effort {value!r}", _CHOICES["effort"])
+    return value
+
+
+def _tools(names: Sequence[str]) -> frozenset[str]:
+    for name in names:
+        if name not in TOOL_NAMES:
+            raise UsageError(f"there is no tool {name!r}", _CHOICES["allow_tools"])
+    return frozenset(names)
+
+
+def _tools_root(flag: Path | None, file: str | None) -> Path:
+    """The folder, absolute; that of the file need not be there: it may never be read."""
+    if flag is not None and not flag.is_dir():
+        raise UsageError(f"{flag} is not a folder", "check --tools-root")
+    root = flag or (Path(file).expanduser() if file else Path())
+    try:
+        return root.absolute()
+    except FileNotFoundError:  # the working directory has been removed
+        return root
 
 
 def _positive(value: int | None, name: str) -> int | None:

@@ -8,16 +8,18 @@ All stamps are seconds of one monotonic clock, or, in a turn that was loaded, se
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeGuard
 
 from tui_chat.errors import Failure
 
 Role = Literal["user", "assistant"]
 ContentBlock = Mapping[str, Any]
 
+UNKNOWN_KEPT: Final = 200  # events; a server that sends more of them must not fill the memory
 COUNT_LIMIT: Final = 2**53  # counts beyond it are absurd, and no longer exact in JSON readers
 
 
@@ -40,19 +42,13 @@ class Usage:
         return Usage({**self.fields, **{name: value for name, value in update.items() if value is not None}})
 
     def plus(self, other: "Usage") -> "Usage":
-        """The sum over two requests of one turn; nested objects and texts are the later ones."""
-        fields = dict(self.fields)
-        for name, value in other.fields.items():
-            known = fields.get(name)
-            fields[name] = known + value if isinstance(known, int) and isinstance(value, int) else value
-        return Usage(fields)
+        """The sum over two requests of one turn, nested counts included; what is no count is the later one's."""
+        return Usage(_sum(self.fields, other.fields))
 
     def count(self, name: str) -> int | None:
         """The count `name`, or None if it is unknown or absurd (negative, beyond 2**53, not a number)."""
         value = self.fields.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < COUNT_LIMIT:
-            return value
-        return None
+        return value if _is_count(value) else None
 
     @property
     def input_tokens(self) -> int | None:
@@ -78,11 +74,29 @@ class Usage:
         return self.count("cache_creation_input_tokens")
 
 
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < COUNT_LIMIT
+
+
+def _sum(fields: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    total = dict(fields)
+    for name, value in more.items():
+        known = total.get(name)
+        if isinstance(known, Mapping) and isinstance(value, Mapping):
+            total[name] = _sum(known, value)
+        elif _is_count(known) and _is_count(value):
+            total[name] = known + value
+        elif not _is_count(known):  # an absurd count must not hide what is known
+            total[name] = value
+    return total
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A role and its content blocks; `parent_id` is the message it answers or follows (None starts a conversation).
 
-    `unfinished` holds the positions of blocks that never saw their end: a cut reply is stored as it came.
+    `unfinished` holds the positions of blocks that never saw their end: a cut reply is stored as it came. `continues`
+    marks the program's own instruction to go on from the reply before: nobody typed it.
     """
 
     id: str
@@ -91,6 +105,7 @@ class Message:
     blocks: tuple[ContentBlock, ...]
     created_at: float
     unfinished: tuple[int, ...] = ()
+    continues: bool = False
 
     @property
     def text(self) -> str:
@@ -160,9 +175,65 @@ class Block:
         return block
 
 
+def tool_use_ids(blocks: Iterable[ContentBlock]) -> list[str | None]:
+    """For each block of one reply the id that its call goes by, None for a block that is no tool_use.
+
+    It is the API's own id, made legal (letters, digits, `_`, `-`) and unique within the reply where a server's is not.
+    """
+    ids: list[str | None] = []
+    for block in blocks:
+        if block.get("type") != "tool_use":
+            ids.append(None)
+            continue
+        given = block.get("id")
+        legal = unique = re.sub(r"[^a-zA-Z0-9_-]", "_", given if isinstance(given, str) else "") or "tool"
+        number = 1
+        while unique in ids:
+            number += 1
+            unique = f"{legal}_{number}"
+        ids.append(unique)
+    return ids
+
+
+@dataclass(slots=True)
+class ToolCall:
+    """One tool_use of a reply and what became of it. Stamps are as a request's.
+
+    `input_hash` is what an approval is bound to. `result` goes back to the model; None: not yet. `skipped` says why it
+    never ran: denied, cancelled, unknown_tool, bad_input, too_many_rounds.
+    """
+
+    tool_use_id: str
+    name: str
+    input: Mapping[str, Any]
+    input_hash: str
+    waiting: bool = False
+    allowed: bool | None = None
+    started: float | None = None
+    ended: float | None = None
+    result: str | None = None
+    is_error: bool = False
+    skipped: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether the tool works on it."""
+        return self.started is not None and self.result is None
+
+    def content(self) -> ContentBlock | None:
+        """Its tool_result block, or None while there is no result."""
+        if self.result is None:
+            return None
+        block = {"type": "tool_result", "tool_use_id": self.tool_use_id, "content": self.result}
+        return {**block, "is_error": True} if self.is_error else block
+
+
 @dataclass(slots=True)
 class Request:
-    """One Messages API call inside a turn: it has usage, a TTFT, a stop reason and an attempt number (from 1)."""
+    """One Messages API call inside a turn: it has usage, a TTFT, a stop reason and an attempt number (from 1).
+
+    `unknown_events` (the first `UNKNOWN_KEPT`) and `fields` (those of the message that have no place here) are verbatim.
+    """
 
     model: str
     attempt: int
@@ -179,6 +250,9 @@ class Request:
     delta_count: int = 0
     characters: int = 0
     pings: int = 0
+    calls: dict[str, ToolCall] = field(default_factory=dict)
+    unknown_events: list[Mapping[str, Any]] = field(default_factory=list)
+    fields: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ordered_blocks(self) -> list[Block]:
@@ -189,6 +263,10 @@ class Request:
     def ttft(self) -> float | None:
         """Seconds from the request being sent to its first non-empty content delta of any kind."""
         return None if self.stamps.first_delta is None else self.stamps.first_delta - self.stamps.sent
+
+    def joined(self, kind: str) -> str:
+        """The text of all its blocks of type `kind` (text, thinking)."""
+        return "".join(block.joined(kind) for block in self.ordered_blocks if block.type == kind)
 
 
 @dataclass(slots=True)
@@ -220,6 +298,11 @@ class Turn:
         return self.requests[-1] if self.requests else None
 
     @property
+    def rounds(self) -> list[Request]:
+        """The requests that make up the reply: all but the attempts that failed and were sent again."""
+        return [each for each in self.requests if each.error is None or each is self.requests[-1]]
+
+    @property
     def usage(self) -> Usage:
         """The sum over the turn's requests: what it cost."""
         total = Usage()
@@ -233,23 +316,22 @@ class Turn:
         return next((request.ttft for request in self.requests if request.ttft is not None), None)
 
     def reply(self) -> Message | None:
-        """The assistant message as it stands, or None if nothing came."""
-        request = self.request
-        if request is None or not request.blocks:
+        """The reply as it stands, or None if nothing came: the blocks of all rounds, each round's tool results behind it."""
+        blocks: list[ContentBlock] = []
+        unfinished: list[int] = []
+        for request in self.rounds:
+            for block in request.ordered_blocks:
+                if not block.ended:
+                    unfinished.append(len(blocks))
+                blocks.append(block.content())
+            blocks += [result for call in request.calls.values() if (result := call.content()) is not None]
+        if not blocks:
             return None
-        blocks = request.ordered_blocks
-        return Message(
-            id=self.reply_id,
-            parent_id=self.prompt.id,
-            role="assistant",
-            blocks=tuple(block.content() for block in blocks),
-            created_at=self.started_at,
-            unfinished=tuple(place for place, block in enumerate(blocks) if not block.ended),
-        )
+        return Message(self.reply_id, self.prompt.id, "assistant", tuple(blocks), self.started_at, tuple(unfinished))
 
     @property
     def text(self) -> str:
-        """The reply's text as it stands."""
+        """The reply's text as it stands; the rounds of tools are apart by a blank line."""
         return self._joined("text")
 
     @property
@@ -258,8 +340,7 @@ class Turn:
         return self._joined("thinking")
 
     def _joined(self, kind: str) -> str:
-        blocks = self.request.ordered_blocks if self.request is not None else ()
-        return "".join(block.joined(kind) for block in blocks if block.type == kind)
+        return "\n\n".join(text for request in self.rounds if (text := request.joined(kind)))
 
 
 @dataclass(slots=True)
@@ -271,6 +352,7 @@ class Conversation:
     title: str = ""
     model: str | None = None
     system: str | None = None
+    effort: str | None = None
     draft: str = ""
     queued: tuple[str, ...] = ()
     turns: list[Turn] = field(default_factory=list)

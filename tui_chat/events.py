@@ -1,9 +1,10 @@
 """The closed union of events: all that the engine says about a turn, in the order of a grammar.
 
-    turn    = TurnStarted (request)* TurnEnded
-    request = RequestStarted (RequestProgress | UsageUpdated | Block* | *Delta | UnknownEvent)* RequestEnded
-              RetryScheduled?
+    turn    = TurnStarted (request (RetryScheduled | tool*))* TurnEnded
+    request = RequestStarted (RequestProgress | UsageUpdated | Block* | *Delta | UnknownEvent | MessageFields)* RequestEnded
+    tool    = ToolProposed (ApprovalRequested ApprovalAnswered)? (ToolStarted ToolEnded | ToolSkipped)
 
+The tools of one reply run at once, so their events interleave; each id keeps to its own order.
 Exactly one TurnEnded ends every turn, whatever happened, and nothing follows it. `at` is monotonic seconds, stamped when
 the bytes arrived, so painting never distorts a figure. Events are plain values: they can be written as JSON lines and
 read back (the store's journal and `--output-format stream-json` do just that).
@@ -145,6 +146,14 @@ class UnknownEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageFields:
+    """Fields of the message that no other event has, verbatim: stop_sequence, container, and what we do not know."""
+
+    at: float
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class RequestEnded:
     """A request is over: `complete` when its message_stop was seen; else `error` says why, or it was cancelled."""
 
@@ -164,6 +173,63 @@ class RetryScheduled:
     attempt: int
     of: int
     error: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class ToolProposed:
+    """The reply calls a tool. `input_hash` stands for name and input: an approval is bound to it."""
+
+    at: float
+    tool_use_id: str
+    name: str
+    input: Mapping[str, Any]
+    input_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequested:
+    """The call waits for `session.answer` with the same id and hash."""
+
+    at: float
+    tool_use_id: str
+    input_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAnswered:
+    """The call was allowed, or denied: by the user, a time-out or the turn's end."""
+
+    at: float
+    tool_use_id: str
+    allow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """The tool runs."""
+
+    at: float
+    tool_use_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEnded:
+    """The tool is done; `content` goes back to the model."""
+
+    at: float
+    tool_use_id: str
+    content: str
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSkipped:
+    """The tool never ran. `reason` is denied, cancelled, unknown_tool, bad_input or too_many_rounds; `content` goes back."""
+
+    at: float
+    tool_use_id: str
+    reason: str
+    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +262,15 @@ Event = (
     | UnknownDelta
     | BlockEnded
     | UnknownEvent
+    | MessageFields
     | RequestEnded
     | RetryScheduled
+    | ToolProposed
+    | ApprovalRequested
+    | ApprovalAnswered
+    | ToolStarted
+    | ToolEnded
+    | ToolSkipped
     | TurnEnded
 )
 

@@ -11,7 +11,7 @@ line each. Three formats:
 JSON is pure ASCII: every character beyond is escaped, so neither a terminal nor a line splitter can stumble over it. Text
 is sanitised for a terminal and verbatim UTF-8 for everything else.
 
-Exit codes: 0 completed; 1 failed, or refused; 128 + n stopped by signal n (130 Ctrl+C, 143 SIGTERM, 129 SIGHUP); 141, the
+Exit codes: 0 completed; 1 failed, refused, or a tool call was not allowed; 128 + n stopped by signal n (130 Ctrl+C, 143 SIGTERM, 129 SIGHUP); 141, the
 code of a program that SIGPIPE ends, when standard output was closed before everything was written: with 0 a script under
 `set -o pipefail` would take half a reply for a whole one. However it ends, what came is stored before the program leaves.
 
@@ -36,7 +36,16 @@ from typing import Any, Final
 
 from tui_chat.config import Config
 from tui_chat.conversation import Outcome, Turn
-from tui_chat.events import BlockStarted, Event, RetryScheduled, TextDelta, TurnEnded, to_json
+from tui_chat.events import (
+    ApprovalRequested,
+    BlockStarted,
+    Event,
+    RetryScheduled,
+    TextDelta,
+    ToolSkipped,
+    TurnEnded,
+    to_json,
+)
 from tui_chat.runtime import Runtime
 from tui_chat.session import ChatSession, NotSavedError
 from tui_chat.text import LineEndings, sanitise, sanitise_line, storable
@@ -118,16 +127,28 @@ async def _turn(runtime: Runtime, session: ChatSession, prompt: str, output_form
     printer.finish(ended, result_of(runtime, turn, ended, turn.conversation_id if kept else None))
     await output.close(stop.received)
     _explain(turn, ended, output, kept=kept)
-    return _exit_code(ended, output, stop)
+    return _exit_code(turn, ended, output, stop)
 
 
 async def _read(session: ChatSession, prompt: str, printer: "_Printer", *, unsaved: bool) -> TurnEnded:
     async with contextlib.aclosing(session.send(prompt, unsaved=unsaved)) as events:
         async for event in events:
             printer.show(event)
+            if isinstance(event, ApprovalRequested):  # there is nobody to ask
+                session.answer(event.tool_use_id, event.input_hash, allow=False)
+            if isinstance(event, ToolSkipped):
+                _note(_why_skipped(session, event))
             if isinstance(event, TurnEnded):
                 return event
     raise RuntimeError("a turn ended without TurnEnded")
+
+
+def _why_skipped(session: ChatSession, event: ToolSkipped) -> str:
+    request = session.turn.request if session.turn else None
+    name = request.calls[event.tool_use_id].name if request else ""
+    if event.reason == "denied":
+        return f"the tool {name} was not allowed to run; --allow-tool {name} allows it"
+    return f"the tool {name} did not run: {event.content}"
 
 
 def result_of(runtime: Runtime, turn: Turn, ended: TurnEnded, conversation_id: str | None) -> dict[str, Any]:
@@ -179,12 +200,14 @@ def _refusal(details: Any) -> str:
     return (f" ({category})" if category else "") + (f": {explanation}" if explanation else "")
 
 
-def _exit_code(ended: TurnEnded, output: "_Output", stop: "_Stop") -> int:
+def _exit_code(turn: Turn, ended: TurnEnded, output: "_Output", stop: "_Stop") -> int:
     if stop.signal is not None and (ended.outcome is Outcome.CANCELLED or not output.done):
         return 128 + stop.signal
     if output.error is not None:
         return EXIT_CLOSED if isinstance(output.error, BrokenPipeError) else 1
-    return 0 if ended.outcome is Outcome.COMPLETED and ended.stop_reason != "refusal" else 1
+    calls = [call for request in turn.rounds for call in request.calls.values()]
+    denied = any(call.skipped == "denied" for call in calls)
+    return 0 if ended.outcome is Outcome.COMPLETED and ended.stop_reason != "refusal" and not denied else 1
 
 
 class _Stop:

@@ -12,7 +12,19 @@ from typing import Final, Literal
 from tui_chat.conversation import Request, Turn
 from tui_chat.prices import ANTHROPIC_HOST, PriceList
 
-State = Literal["connecting", "waiting", "thinking", "streaming", "quiet", "retrying", "stopping", "saving", "ready"]
+State = Literal[
+    "connecting",
+    "waiting",
+    "thinking",
+    "streaming",
+    "quiet",
+    "retrying",
+    "approval",
+    "tool",
+    "stopping",
+    "saving",
+    "ready",
+]
 
 QUIET_AFTER: Final = 10.0  # seconds without content until the status says quiet
 PINGS_RECENT: Final = 10.0  # seconds within which bytes count as "pings arriving"
@@ -62,15 +74,21 @@ class Ratios:
         return characters / tokens if tokens else CHARACTERS_PER_TOKEN
 
 
-def rate(request: Request) -> float | None:
-    """tok/s over the generation: output tokens / (last delta - first delta); None under two deltas or 0.2 s."""
-    tokens, stamps = request.usage.output_tokens, request.stamps
-    if not request.usage_is_final or tokens is None or request.delta_count < 2:
-        return None
-    if stamps.first_delta is None or stamps.last_delta is None:
-        return None
-    seconds = stamps.last_delta - stamps.first_delta
-    return tokens / seconds if seconds >= RATE_NEEDS else None
+def rate(turn: Turn) -> float | None:
+    """tok/s over the generation: output tokens / (last delta - first delta) of the rounds that have such a time.
+
+    That is two deltas and 0.2 s at least, and a count that is final; None without one.
+    """
+    tokens, seconds = 0, 0.0
+    for request in turn.rounds:
+        count, stamps = request.usage.output_tokens, request.stamps
+        if not request.usage_is_final or count is None or request.delta_count < 2:
+            continue
+        if stamps.first_delta is None or stamps.last_delta is None:
+            continue
+        if stamps.last_delta - stamps.first_delta >= RATE_NEEDS:
+            tokens, seconds = tokens + count, seconds + stamps.last_delta - stamps.first_delta
+    return tokens / seconds if seconds else None
 
 
 def figures(turn: Turn, now: float, ratios: Ratios, prices: PriceList) -> Figures:
@@ -79,10 +97,8 @@ def figures(turn: Turn, now: float, ratios: Ratios, prices: PriceList) -> Figure
     if request is None:
         return Figures(turn.model, duration=(now if turn.ended is None else turn.ended) - turn.started)
     usage = turn.usage
-    output = usage.output_tokens
-    exact = request.usage_is_final and output is not None
-    if not exact:
-        output = round(sum(each.characters for each in turn.requests) / ratios.characters_per_token(request.model))
+    outputs = [_output(each, ratios) for each in turn.requests]
+    exact = outputs[-1][1] and all(known for _, known in outputs)
     context = request.usage.input_tokens
     answered = next((each for each in turn.requests if each.ttft is not None), request)
     stamps = answered.stamps
@@ -90,17 +106,26 @@ def figures(turn: Turn, now: float, ratios: Ratios, prices: PriceList) -> Figure
         model=request.model,
         ttft=turn.ttft,
         headers_after=None if stamps.headers is None else stamps.headers - stamps.sent,
-        tokens_per_second=rate(request),
+        tokens_per_second=rate(turn),
         input_tokens=usage.input_tokens,
         cache_read=usage.cache_read,
         cache_write=usage.cache_write,
-        output_tokens=output,
+        output_tokens=sum(count for count, _ in outputs),
         output_estimated=not exact and any(each.usage.fields or each.characters for each in turn.requests),
         duration=(now if turn.ended is None else turn.ended) - turn.started,
-        context_tokens=None if context is None else context + (output or 0),
+        context_tokens=None if context is None else context + outputs[-1][0],
         cost=_cost(turn, ratios, prices),
         cost_estimated=not exact,
     )
+
+
+def _output(request: Request, ratios: Ratios) -> tuple[int, bool]:
+    """Output tokens of a request, and whether the server has counted them; of one that brought nothing that is no matter."""
+    count = request.usage.output_tokens
+    if request.usage_is_final and count is not None:
+        return count, True
+    nothing = not request.characters and not request.usage.fields and request.error is not None
+    return round(request.characters / ratios.characters_per_token(request.model)), nothing
 
 
 def _cost(turn: Turn, ratios: Ratios, prices: PriceList) -> float | None:
@@ -112,10 +137,7 @@ def _cost(turn: Turn, ratios: Ratios, prices: PriceList) -> float | None:
     for request in turn.requests:
         if not request.usage.fields:
             continue  # an attempt that failed before the server counted anything
-        output = request.usage.output_tokens
-        if not request.usage_is_final:
-            output = round(request.characters / ratios.characters_per_token(request.model))
-        cost = prices.cost(request.model, request.usage, output, day)
+        cost = prices.cost(request.model, request.usage, _output(request, ratios)[0], day)
         if cost is None:
             return None
         total += cost
@@ -131,6 +153,9 @@ def state(turn: Turn, now: float) -> State:
         return "retrying"
     if request is None:
         return "connecting"  # the SDK is still being loaded
+    open_calls = [call for call in request.calls.values() if call.result is None]
+    if open_calls:
+        return "approval" if any(call.waiting for call in open_calls) else "tool"
     stamps = request.stamps
     if stamps.headers is None:
         return "connecting" if stamps.connected is None else "waiting"

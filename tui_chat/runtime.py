@@ -17,6 +17,9 @@ from tui_chat.config import Config
 from tui_chat.conversation import Conversation, ConversationSummary, Turn
 from tui_chat.engine.catalog import ModelCatalog
 from tui_chat.engine.client import ApiClient
+from tui_chat.engine.optional import RefusedParameters
+from tui_chat.engine.request import Requests
+from tui_chat.engine.tools import standard_tools
 from tui_chat.errors import StoreError, StoreTooNewError, UsageError
 from tui_chat.files import write_private
 from tui_chat.meter import Figures, Ratios
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 DATABASE: Final = "conversations.db"
+REFUSED: Final = "refused-parameters.json"
 
 
 class Runtime:
@@ -43,6 +47,8 @@ class Runtime:
         self._store: Store | None = None
         self._client: ApiClient | None = None
         self._catalog = ModelCatalog(None)
+        self._refused = RefusedParameters()
+        self._requests = Requests(config)
         self._demo: DemoServer | None = None
         self._sessions: WeakSet[ChatSession] = WeakSet()
 
@@ -80,6 +86,8 @@ class Runtime:
         if not self.config.demo and self._store_conversations:
             host = re.sub(r"[^A-Za-z0-9.-]", "_", self.config.server)
             self._catalog = ModelCatalog(self.config.data_dir / f"models-{host}.json")
+            self._refused = RefusedParameters(self.config.data_dir / REFUSED)
+        self._requests = Requests(self.config, self._catalog.get, self._refused, standard_tools(self.config.tools_root))
 
     def preload(self) -> None:
         """Begin to import the SDK, in a thread."""
@@ -112,7 +120,7 @@ class Runtime:
     async def resume(self, wanted: str | None = None, *, with_flags: bool = False) -> ChatSession:
         """A session with a stored conversation: the last one, or the one whose id begins with `wanted`.
 
-        `with_flags`: what `--model` and `--system` said takes the place of what the conversation had.
+        `with_flags`: what `--model`, `--system` and `--effort` said takes the place of what the conversation had.
 
         Raises:
             UsageError: there is none, or the prefix fits several.
@@ -131,12 +139,14 @@ class Runtime:
             conversation.model = self.config.model
         if with_flags and self.config.system_chosen:
             conversation.system = self.config.system
+        if with_flags and self.config.effort_chosen:
+            conversation.effort = self.config.effort
         for turn in conversation.turns:
             self.ratios.learn(turn)
         return self._session(conversation)
 
     def _session(self, conversation: Conversation | None) -> ChatSession:
-        session = ChatSession(self.config, self.client, self.store, conversation, self._max_output)
+        session = ChatSession(self.config, self.client, self.store, conversation, self._requests)
         self._sessions.add(session)
         return session
 
@@ -148,10 +158,6 @@ class Runtime:
         """Tokens that fit into `model`, or None if the server has not said."""
         info = self._catalog.get(model)
         return info.context_window if info else None
-
-    def _max_output(self, model: str) -> int | None:
-        info = self._catalog.get(model)
-        return info.max_output if info else None
 
     def _start_demo(self) -> str:
         from tui_chat.demo import DemoServer  # here: only the demo needs it

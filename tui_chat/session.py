@@ -26,24 +26,27 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from functools import partial
+from itertools import takewhile
+from typing import Any, Final
 
 from tui_chat import turns
+from tui_chat.checkpoints import Journal, TurnStore
 from tui_chat.config import Config
-from tui_chat.conversation import Conversation, Message, Outcome, Turn
+from tui_chat.conversation import Conversation, Message, Outcome, ToolCall, Turn
+from tui_chat.engine.calls import Workbench
 from tui_chat.engine.client import ApiClient
-from tui_chat.engine.history import goes_out, messages_for
-from tui_chat.engine.turn import TurnResult, run_turn
+from tui_chat.engine.history import CONTINUE, goes_out, turn_blamed
+from tui_chat.engine.request import Requests
+from tui_chat.engine.tools import Tool
+from tui_chat.engine.turn import TurnResult, TurnRunner
 from tui_chat.errors import Failure, StoreError, UsageError
 from tui_chat.events import Event, TurnEnded, TurnStarted
 from tui_chat.text import sanitise_line, storable
 
 _log = logging.getLogger(__name__)
 
-JOURNAL_EVERY: Final = 0.2  # seconds; with the write itself, kill -9 takes no more than the last 250 ms
 TITLE_LENGTH: Final = 60
-DEFAULT_MAX_TOKENS: Final = 8_192  # where the server does not tell what the model can do
-GENEROUS_MAX_TOKENS: Final = 32_000  # where it does: long answers are what this program is for
 
 
 class State(StrEnum):
@@ -55,23 +58,7 @@ class State(StrEnum):
     SAVING = "saving"
 
 
-class TurnStore(Protocol):
-    """What a session needs of a store."""
-
-    async def begin_turn(self, conversation: Conversation, turn: Turn) -> None:
-        """Commit the prompt and the running turn."""
-
-    async def journal(self, turn_id: str, events: Sequence[Event]) -> None:
-        """Append events of the running turn."""
-
-    async def end_turn(self, conversation: Conversation, turn: Turn) -> None:
-        """Commit the end of the turn."""
-
-    async def set_in_context(self, turn_id: str, in_context: bool) -> None:
-        """Remember whether the turn goes out with later requests."""
-
-    async def save_conversation(self, conversation: Conversation) -> None:
-        """Remember title, model, system prompt, draft and queue."""
+_EARLY: Final = ("max_tokens", "pause_turn", "tool_use")  # stop reasons of replies that are not complete
 
 
 class NotSavedError(StoreError):
@@ -87,12 +74,15 @@ class ChatSession:
         client: ApiClient,
         store: TurnStore,
         conversation: Conversation | None = None,
-        max_output: Callable[[str], int | None] = lambda _model: None,
+        requests: Requests | None = None,
     ) -> None:
-        self._config, self._client, self._store, self._max_output = config, client, store, max_output
+        self._config, self._client, self._store = config, client, store
+        self._requests = requests or Requests(config)
         self.conversation = conversation or new_conversation(config)
         self.opened_with = len(self.conversation.turns)
         self.turn: Turn | None = None
+        self.tools_on = config.tools  # from the next turn on
+        self._asked: dict[str, tuple[str, asyncio.Future[bool]]] = {}  # open approvals: the input's hash, the answer
         self._state = State.IDLE
         self._pump: asyncio.Task[None] | None = None
         self._stoppable: asyncio.Future[Any] | None = None  # what cancel() cancels: the commit's wait, then the request
@@ -116,10 +106,46 @@ class ChatSession:
         """The system prompt of the next request."""
         return self.conversation.system
 
+    @property
+    def tools(self) -> Sequence[Tool]:
+        """The tools that the model may be given."""
+        return self._requests.tools
+
+    @property
+    def efforts(self) -> tuple[str, ...] | None:
+        """The efforts that the model of the next request offers; None: not known."""
+        return self._requests.efforts(self.model)
+
+    @property
+    def approval_limit(self) -> float | None:
+        """Seconds until a call that nobody answers for is denied; None: never."""
+        return self._config.timeouts.approval or None
+
+    def goes_out(self, turn: Turn) -> bool:
+        """Whether `turn` is part of the next request."""
+        return goes_out(turn)
+
+    def can_go_on(self, turn: Turn) -> bool:
+        """Whether the model can be asked to go on from `turn`: the last one, with content, ended before it was complete."""
+        if self._state is not State.IDLE or turn is not self.conversation.turns[-1] or turn.outcome is None:
+            return False
+        early = turn.outcome is not Outcome.COMPLETED or turn.stop_reason in _EARLY
+        return early and bool(turn.text.strip() or any(request.calls for request in turn.rounds))
+
+    def blamed(self, turn: Turn) -> Turn | None:
+        """The earlier turn that made the API refuse `turn`'s request: the one it named, else the last that went out."""
+        if turn.error is None or turn.error.status not in (400, 413, 422):
+            return None
+        turns = self.conversation.turns
+        earlier = [each for each in turns[: turns.index(turn)] if goes_out(each)]
+        return turn_blamed(turn.error.message, earlier, turn.model) or (earlier[-1] if earlier else None)
+
     # What others may do --------------------------------------------------------------------------------------------
 
-    async def send(self, text: str, *, unsaved: bool = False) -> AsyncGenerator[Event, None]:
+    async def send(self, text: str, *, unsaved: bool = False, continues: bool = False) -> AsyncGenerator[Event, None]:
         """Send `text` as the next user message and yield the turn's events; the last one is TurnEnded.
+
+        `continues` marks it as the program's own instruction to go on; `go_on` is the way to do that.
 
         Use it inside `contextlib.aclosing`: leaving early stops the turn and saves it. Once TurnEnded is yielded the next
         turn may be sent.
@@ -134,7 +160,7 @@ class ChatSession:
             raise UsageError("there is nothing to send")
         self._state, self._cancelled_at = State.RUNNING, None
         try:
-            turn, started = await self._begin(storable(text), unsaved=unsaved)
+            turn, started = await self._begin(storable(text), unsaved=unsaved, continues=continues)
         except BaseException:
             self._state = State.IDLE
             raise
@@ -159,11 +185,37 @@ class ChatSession:
         """Send the prompt of a turn that failed or was stopped once more; the old turn goes out of context."""
         self._check_idle()
         turn.in_context = False
-        async with contextlib.aclosing(self.send(turn.prompt.text)) as events:
+        async with contextlib.aclosing(self.send(turn.prompt.text, continues=turn.prompt.continues)) as events:
             async for event in events:
                 if isinstance(event, TurnStarted):
                     await self.set_in_context(turn, in_context=False)
                 yield event
+
+    async def go_on(self) -> AsyncGenerator[Event, None]:
+        """Ask the model to go on where the last reply broke off: a turn of its own, with a stored instruction for a prompt.
+
+        Raises:
+            NotSavedError: as `send`.
+            UsageError: a turn is running, or the last reply is complete or empty.
+
+        """
+        self._check_idle()
+        last = self.conversation.turns[-1] if self.conversation.turns else None
+        if last is None or not self.can_go_on(last):
+            raise UsageError("there is nothing to go on from", "only a reply that broke off can be continued")
+        if not last.in_context:
+            await self.set_in_context(last, in_context=True)
+        async with contextlib.aclosing(self.send(CONTINUE, continues=True)) as events:
+            async for event in events:
+                yield event
+
+    def answer(self, tool_use_id: str, input_hash: str, *, allow: bool) -> bool:
+        """Allow or deny the call that asks; returns whether such a one, with this very input, was asking."""
+        asked = self._asked.get(tool_use_id)
+        if asked is None or asked[0] != input_hash or asked[1].done():
+            return False
+        asked[1].set_result(allow)
+        return True
 
     def cancel(self) -> bool:
         """Stop the running turn, now. Returns whether there was one to stop; calling it twice is harmless."""
@@ -182,20 +234,18 @@ class ChatSession:
             await asyncio.wait(pending)
 
     async def set_in_context(self, turn: Turn, *, in_context: bool) -> None:
-        """Take a turn into later requests, or leave it out."""
-        turn.in_context = in_context
-        try:
-            await self._store.set_in_context(turn.id, in_context)
-        except StoreError as error:
-            _log.warning("the context mark of turn %s was not stored: %s", turn.id, error)
+        """Take a turn into later requests, or leave it out, with the turns that go on from it."""
+        following = self.conversation.turns[self.conversation.turns.index(turn) + 1 :]
+        for each in (turn, *takewhile(lambda later: later.prompt.continues, following)):
+            each.in_context = in_context
+            try:
+                await self._store.set_in_context(each.id, in_context)
+            except StoreError as error:
+                _log.warning("the context mark of turn %s was not stored: %s", each.id, error)
 
     async def save(self) -> None:
         """Store title, model, system prompt, draft and queue as they stand."""
         await self._store.save_conversation(self.conversation)
-
-    def goes_out(self, turn: Turn) -> bool:
-        """Whether `turn` is part of the next request."""
-        return goes_out(turn)
 
     # The pump ------------------------------------------------------------------------------------------------------
 
@@ -203,11 +253,11 @@ class ChatSession:
         if self._state is not State.IDLE:
             raise UsageError("a turn is running", "stop it first, or wait")
 
-    async def _begin(self, text: str, *, unsaved: bool) -> tuple[Turn, TurnStarted]:
+    async def _begin(self, text: str, *, unsaved: bool, continues: bool) -> tuple[Turn, TurnStarted]:
         conversation = self.conversation
         titled = bool(conversation.title)
         conversation.title = conversation.title or title_of(text)
-        started = self._turn_started(text)
+        started = self._turn_started(text, continues=continues)
         turn = turns.begin(started)
         saving = asyncio.create_task(self._store.begin_turn(conversation, turn))
         self._stoppable = asyncio.ensure_future(asyncio.shield(saving))
@@ -237,25 +287,25 @@ class ChatSession:
         turns.apply(turn, self._ended(turn, TurnResult(Outcome.CANCELLED, None, None)))
         await self._save_end(turn)
 
-    def _turn_started(self, text: str) -> TurnStarted:
+    def _turn_started(self, text: str, *, continues: bool) -> TurnStarted:
         now = time.time()
         conversation = self.conversation
         previous = conversation.turns[-1] if conversation.turns else None
         parent = None if previous is None else previous.prompt.id if previous.reply() is None else previous.reply_id
-        prompt = Message(new_id(), parent, "user", ({"type": "text", "text": text},), now)
+        prompt = Message(new_id(), parent, "user", ({"type": "text", "text": text},), now, continues=continues)
         server = self._config.server
         return TurnStarted(time.monotonic(), new_id(), conversation.id, new_id(), self.model, server, now, prompt)
 
     async def _run(self, turn: Turn, queue: "asyncio.Queue[Event]") -> None:
         """The pump: runs the turn, then saves and says its end. It is never cancelled; the task it waits for is."""
-        journal = _Journal(self._store, turn.id)
+        journal = Journal(self._store, turn.id)
 
         def emit(event: Event) -> None:
             turns.apply(turn, event)
             journal.add(event)
             queue.put_nowait(event)
 
-        self._stoppable = asyncio.create_task(self._engine(turn, emit))
+        self._stoppable = asyncio.create_task(self._engine(turn, emit, journal))
         if self._state is State.STOPPING:  # Escape came between the commit and here
             self._stoppable.cancel()
         try:
@@ -275,23 +325,25 @@ class ChatSession:
         self._state = State.IDLE
         queue.put_nowait(ended if saved else dataclasses.replace(ended, saved=False))
 
-    async def _engine(self, turn: Turn, emit: Callable[[Event], None]) -> TurnResult:
-        parameters = self._parameters(turn)
-        # Of a long conversation that took a few ms, and the SDK takes as many: keys may come in between.
-        await asyncio.sleep(0)
-        return await run_turn(self._client, parameters, self._config.timeouts, emit)
+    async def _engine(self, turn: Turn, emit: Callable[[Event], None], journal: Journal) -> TurnResult:
+        requests, tools_on = self._requests, self.tools_on
+        bench = (
+            Workbench(requests.tools, self._config.allow_tools, self._ask, journal.flush) if tools_on else Workbench()
+        )
+        parameters = partial(requests.parameters, self.conversation, turn, tools_on=tools_on)
+        runner = TurnRunner(self._client, parameters, requests.refused, self._config.timeouts, bench, turn, emit)
+        return await runner.run()
 
-    def _parameters(self, turn: Turn) -> dict[str, Any]:
-        limit = self._max_output(turn.model)
-        default = min(limit, GENEROUS_MAX_TOKENS) if limit else DEFAULT_MAX_TOKENS
-        parameters: dict[str, Any] = {
-            "model": turn.model,
-            "max_tokens": self._config.max_tokens or default,
-            "messages": messages_for(self.conversation.turns[:-1], turn.prompt, turn.model),
-        }
-        if self.system:
-            parameters["system"] = storable(self.system)
-        return parameters
+    async def _ask(self, call: ToolCall) -> bool:
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._asked[call.tool_use_id] = call.input_hash, answer
+        try:
+            async with asyncio.timeout(self._config.timeouts.approval or None):
+                return await answer
+        except TimeoutError:
+            return False
+        finally:
+            del self._asked[call.tool_use_id]
 
     def _ended(self, turn: Turn, result: TurnResult) -> TurnEnded:
         now = time.monotonic()
@@ -320,43 +372,11 @@ class ChatSession:
         return True
 
 
-class _Journal:
-    """Writes a running turn's events in batches, at most every 250 ms, never in the way of the stream."""
-
-    def __init__(self, store: TurnStore, turn_id: str) -> None:
-        self._store, self._turn_id = store, turn_id
-        self._waiting: list[Event] = []
-        self._failed = False
-        self._task: asyncio.Task[None] | None = None
-
-    def add(self, event: Event) -> None:
-        self._waiting.append(event)
-        if self._task is None:
-            self._task = asyncio.create_task(self._write_later())
-
-    async def _write_later(self) -> None:
-        while self._waiting:  # events that came during a write must not wait for the next one to come
-            await asyncio.sleep(JOURNAL_EVERY)
-            events, self._waiting = self._waiting, []
-            try:
-                await self._store.journal(self._turn_id, events)
-            except StoreError as error:
-                if not self._failed:
-                    _log.warning("a part of turn %s was not journalled: %s", self._turn_id, error)
-                self._failed = True
-                self._waiting[:0] = events
-        self._task = None
-
-    async def close(self) -> None:
-        """Stop writing; the end of the turn replaces the journal."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
-
 def new_conversation(config: Config) -> Conversation:
     """An empty conversation with the configured model and system prompt; it is stored with its first turn."""
-    return Conversation(id=new_id(), created_at=time.time(), model=config.model, system=config.system)
+    return Conversation(
+        id=new_id(), created_at=time.time(), model=config.model, system=config.system, effort=config.effort
+    )
 
 
 def new_id() -> str:

@@ -7,13 +7,16 @@ hundred thousandth (a new value each time would be quadratic in the reply).
 
 from collections.abc import Iterable
 
-from tui_chat.conversation import Block, Request, Stamps, Turn
+from tui_chat.conversation import UNKNOWN_KEPT, Block, Request, Stamps, ToolCall, Turn
 from tui_chat.events import (
+    ApprovalAnswered,
+    ApprovalRequested,
     BlockEnded,
     BlockStarted,
     CitationsDelta,
     Event,
     InputJsonDelta,
+    MessageFields,
     RequestEnded,
     RequestProgress,
     RequestStarted,
@@ -21,6 +24,10 @@ from tui_chat.events import (
     SignatureDelta,
     TextDelta,
     ThinkingDelta,
+    ToolEnded,
+    ToolProposed,
+    ToolSkipped,
+    ToolStarted,
     TurnEnded,
     TurnStarted,
     UnknownDelta,
@@ -118,8 +125,32 @@ def _apply_to_request(request: Request, event: Event) -> None:
             )
         case UnknownEvent():
             request.stamps.last_bytes = event.at
+            if len(request.unknown_events) < UNKNOWN_KEPT:
+                request.unknown_events.append({"event": event.name, "data": event.data})
+        case MessageFields():
+            request.fields.update(event.fields)
+        case ToolProposed():
+            call = ToolCall(event.tool_use_id, event.name, event.input, event.input_hash)
+            request.calls[event.tool_use_id] = call
+        case ApprovalRequested() | ApprovalAnswered() | ToolStarted() | ToolEnded() | ToolSkipped():
+            if (known := request.calls.get(event.tool_use_id)) is not None:
+                _call(known, event)
         case _:
             pass
+
+
+def _call(call: ToolCall, event: ApprovalRequested | ApprovalAnswered | ToolStarted | ToolEnded | ToolSkipped) -> None:
+    match event:
+        case ApprovalRequested():
+            call.waiting = True
+        case ApprovalAnswered():
+            call.waiting, call.allowed = False, event.allow
+        case ToolStarted():
+            call.started = event.at
+        case ToolEnded():
+            call.ended, call.result, call.is_error = event.at, event.content, event.is_error
+        case ToolSkipped():
+            call.ended, call.result, call.is_error, call.skipped = event.at, event.content, True, event.reason
 
 
 def _progress(request: Request, event: RequestProgress) -> None:

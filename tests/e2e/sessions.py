@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,8 @@ from tui_chat.config import Config, Timeouts
 from tui_chat.conversation import Conversation, Outcome
 from tui_chat.demo import DemoServer, Pacing, RequestRecord
 from tui_chat.engine.client import ApiClient
+from tui_chat.engine.request import Requests
+from tui_chat.engine.tools import Tool, standard_tools
 from tui_chat.events import Event, TurnEnded
 from tui_chat.session import ChatSession, State
 from tui_chat.store import Store
@@ -30,11 +32,12 @@ class Chat:
     client: ApiClient
     store: Store
     path: Path
+    requests: Requests
     sessions: list[ChatSession] = field(default_factory=list)
 
     def session(self, conversation: Conversation | None = None) -> ChatSession:
         """A session; it is closed with the chat."""
-        self.sessions.append(ChatSession(self.config, self.client, self.store, conversation))
+        self.sessions.append(ChatSession(self.config, self.client, self.store, conversation, self.requests))
         return self.sessions[-1]
 
     def rows(self, query: str, *values: Any) -> list[Any]:
@@ -57,15 +60,22 @@ class Chat:
 
 
 @contextlib.asynccontextmanager
-async def open_chat(base_url: str, folder: Path, timeouts: Timeouts | None = None) -> AsyncIterator[Chat]:
-    """A chat with the server at `base_url` and a database in `folder`; the SDK is loaded."""
+async def open_chat(
+    base_url: str, folder: Path, timeouts: Timeouts | None = None, tools: Sequence[Tool] = (), **fields: Any
+) -> AsyncIterator[Chat]:
+    """A chat with the server at `base_url` and a database in `folder`; the SDK is loaded. `fields` are the config's."""
     path = folder / "data" / "conversations.db"
     config = Config(
-        folder / "data", folder / "none", base_url=base_url, has_credentials=False, timeouts=timeouts or Timeouts()
+        folder / "data",
+        folder / "none",
+        base_url=base_url,
+        has_credentials=False,
+        timeouts=timeouts or Timeouts(),
+        **fields,
     )
     client = ApiClient(config)
     store = await Store.open(path)
-    chat = Chat(config, client, store, path)
+    chat = Chat(config, client, store, path, Requests(config, tools=tools or standard_tools(folder)))
     await client.ready()
     try:
         yield chat

@@ -12,10 +12,11 @@ from tests.e2e.sessions import Chat, end_of, expect_completed, locked, open_chat
 from tests.unit import raw_server as raw
 from tests.unit.odd_streams import FOLDER
 from tests.unit.raw_server import raw_server
+from tui_chat.checkpoints import JOURNAL_EVERY
 from tui_chat.conversation import Outcome
 from tui_chat.demo import DemoServer
 from tui_chat.events import Event, TextDelta, TurnEnded
-from tui_chat.session import JOURNAL_EVERY, NotSavedError, State
+from tui_chat.session import NotSavedError, State
 from tui_chat.store import database
 
 START, FIRST, REST = (FOLDER / "plain.sse").read_bytes().partition(b"event: content_block_delta")

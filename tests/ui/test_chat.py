@@ -24,7 +24,7 @@ async def test_a_turn_is_shown_with_its_figures(open_chat: OpenChat) -> None:
         assert session is not None
         assert session.turn is not None
         usage = session.turn.usage
-        assert f"{usage.input_tokens} in · {usage.output_tokens} out" in chat.log
+        assert f"{usage.input_tokens} in (+{usage.cache_write} cached) · {usage.output_tokens} out" in chat.log
         assert "end_turn" in chat.log
         assert "TTFT 0." in chat.log
         assert f"{usage.output_tokens} out" in chat.status

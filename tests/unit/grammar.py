@@ -3,21 +3,28 @@
 from collections.abc import Iterable, Sequence
 
 from tui_chat.events import (
+    ApprovalAnswered,
+    ApprovalRequested,
     Event,
     RequestEnded,
     RequestStarted,
     RetryScheduled,
+    ToolEnded,
+    ToolProposed,
+    ToolSkipped,
+    ToolStarted,
     TurnEnded,
     TurnStarted,
 )
 
 
 def check_turn(events: Sequence[Event]) -> None:
-    """`turn = TurnStarted request* TurnEnded`; AssertionError with the place otherwise."""
+    """`turn = TurnStarted (request (RetryScheduled | tool*))* TurnEnded`; AssertionError with the place otherwise."""
     assert events, "no events at all"
     assert isinstance(events[0], TurnStarted), f"begins with {events[0]}"
     assert isinstance(events[-1], TurnEnded), f"ends with {events[-1]}"
-    check_requests(events[1:-1])
+    check_requests([event for event in events[1:-1] if not isinstance(event, ToolEvent)])
+    check_tools(events)
     check_stamps(events)
 
 
@@ -50,6 +57,39 @@ def check_requests(events: Iterable[Event]) -> None:
                 assert open_request, f"outside a request, {where}"
         previous = event
     assert not open_request, "the last request has no end"
+
+
+def check_tools(events: Iterable[Event]) -> None:
+    """`tool = ToolProposed (ApprovalRequested ApprovalAnswered)? (ToolStarted ToolEnded | ToolSkipped)`, for each id."""
+    open_request, states = False, dict[str, str]()
+    for place, event in enumerate(events):
+        where = f"event {place}: {event}"
+        match event:
+            case RequestStarted() | TurnEnded():
+                assert set(states.values()) <= {"over"}, f"calls have no result, {where}"
+                open_request, states = isinstance(event, RequestStarted), {}
+            case RequestEnded():
+                open_request = False
+            case ToolProposed():
+                assert event.tool_use_id not in states, f"proposed twice, {where}"
+                states[event.tool_use_id] = "proposed"
+            case ApprovalRequested() | ApprovalAnswered() | ToolStarted() | ToolEnded() | ToolSkipped():
+                before, after = _TOOL_STEPS[type(event)]
+                assert states.get(event.tool_use_id) in before, where
+                states[event.tool_use_id] = after
+            case _:
+                continue
+        assert not (open_request and isinstance(event, ToolEvent)), f"inside a request, {where}"
+
+
+ToolEvent = ToolProposed | ApprovalRequested | ApprovalAnswered | ToolStarted | ToolEnded | ToolSkipped
+_TOOL_STEPS = {
+    ApprovalRequested: (("proposed",), "asking"),
+    ApprovalAnswered: (("asking",), "answered"),
+    ToolStarted: (("proposed", "answered"), "started"),
+    ToolEnded: (("started",), "over"),
+    ToolSkipped: (("proposed", "answered"), "over"),
+}
 
 
 def check_stamps(events: Iterable[Event]) -> None:

@@ -5,7 +5,6 @@ coroutine that writes to it; when it returns the connection is closed.
 """
 
 import asyncio
-import gzip
 import json
 import socket
 import struct
@@ -161,8 +160,3 @@ def left_open(body: bytes, **headers: str) -> Answer:
 async def silent(exchange: Exchange) -> None:
     """Answer nothing at all, until the client leaves."""
     await exchange.until_left()
-
-
-def gzipped(body: bytes) -> Answer:
-    """Send `body` compressed."""
-    return stream(gzip.compress(body), content_encoding="gzip")

@@ -11,11 +11,14 @@ from tui_chat import turns
 from tui_chat.conversation import Block, Conversation, Message, Outcome, Stamps, Turn
 from tui_chat.errors import Failure
 from tui_chat.events import (
+    ApprovalAnswered,
+    ApprovalRequested,
     BlockEnded,
     BlockStarted,
     CitationsDelta,
     Event,
     InputJsonDelta,
+    MessageFields,
     RequestEnded,
     RequestProgress,
     RequestStarted,
@@ -23,6 +26,10 @@ from tui_chat.events import (
     SignatureDelta,
     TextDelta,
     ThinkingDelta,
+    ToolEnded,
+    ToolProposed,
+    ToolSkipped,
+    ToolStarted,
     TurnEnded,
     TurnStarted,
     UnknownDelta,
@@ -98,6 +105,10 @@ def stored(turn: Turn) -> Turn:
                 place: Block(place, block.content(), ended=block.ended)
                 for place, block in enumerate(request.ordered_blocks)
             },
+            calls={
+                id_: dataclasses.replace(call, started=since(call.started), ended=since(call.ended))
+                for id_, call in request.calls.items()
+            },
         )
         for request in turn.requests
     ]
@@ -165,7 +176,22 @@ def event_lists(draw: st.DrawFn, at: float) -> list[Event]:
             )
         if draw(st.booleans()):
             events.append(RetryScheduled(now(), now(), attempt, 3, draw(failures)))
+        for tool_use_id in draw(st.lists(texts, max_size=2)):
+            events += draw(_tool_events(now(), tool_use_id))
     return events
+
+
+@st.composite
+def _tool_events(draw: st.DrawFn, at: float, tool_use_id: str) -> list[Event]:
+    """The events of one call, as far as it comes."""
+    events: list[Event] = [ToolProposed(at, tool_use_id, draw(texts), draw(json_objects), "hash")]
+    allow = draw(st.booleans())
+    events += [ApprovalRequested(at, tool_use_id, "hash"), ApprovalAnswered(at, tool_use_id, allow)]
+    if allow:
+        events += [ToolStarted(at, tool_use_id), ToolEnded(at, tool_use_id, draw(texts), draw(st.booleans()))]
+    else:
+        events.append(ToolSkipped(at, tool_use_id, "denied", draw(texts)))
+    return events[: draw(st.integers(0, len(events)))]
 
 
 def _inner(at: float) -> st.SearchStrategy[Event]:
@@ -184,4 +210,5 @@ def _inner(at: float) -> st.SearchStrategy[Event]:
         st.builds(UnknownDelta, stamp, indexes, json_objects),
         st.builds(BlockEnded, stamp, indexes),
         st.builds(UnknownEvent, stamp, texts, json_objects),
+        st.builds(MessageFields, stamp, json_objects),
     )

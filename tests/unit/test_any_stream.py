@@ -1,20 +1,24 @@
 """Bodies that nobody thought of: recorded ones with values replaced or bytes damaged. Whatever comes, a turn ends in order.
 
-From the bytes to the footer: decoder, translator, fold, journal's JSON, figures, words, and the request that follows.
+From the bytes to the footer: decoder, translator, fold, journal's JSON, figures, words, and the request that follows. And
+however a body is cut into chunks, the turn is the same.
 """
 
+import dataclasses
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.lanes import EVERYTHING, lane
 from tests.unit.grammar import check_turn
+from tests.unit.legal import why_refused
 from tests.unit.odd_streams import ODD_STREAMS, OddStream, events_of
 from tests.unit.store_values import prompt
 from tui_chat import meter, turns
-from tui_chat.conversation import Outcome
-from tui_chat.demo import why_illegal
+from tui_chat.conversation import Outcome, Turn
 from tui_chat.engine.history import goes_out, messages_for
 from tui_chat.errors import Failure
 from tui_chat.events import Event, RequestStarted, TurnEnded, TurnStarted, from_json, to_json
@@ -23,7 +27,9 @@ from tui_chat.store import values
 from tui_chat.ui import wording
 
 MODEL = "claude-sonnet-5-5"
+CUTS = 10_000 if EVERYTHING else 200  # bodies that are cut somewhere
 PRICES = PriceList.load()
+QUESTION = prompt()
 odd_streams = st.sampled_from(ODD_STREAMS)
 scalars = (
     st.none()
@@ -80,7 +86,7 @@ def altered(draw: st.DrawFn) -> bytes:
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -115,8 +121,33 @@ def check(body: bytes) -> None:
     assert "\n" not in footer.text
     assert footer.text.isprintable() or not footer.text.isascii()
     messages = messages_for([turn], prompt("and now?"), MODEL)
-    assert why_illegal({"model": MODEL, "max_tokens": 64, "messages": messages}) is None
+    assert why_refused(messages) is None
     json.dumps(messages, ensure_ascii=False).encode()
+
+
+@st.composite
+def cut(draw: st.DrawFn) -> tuple[OddStream, list[int]]:
+    """A body and where it is cut: anywhere, or after every so many bytes."""
+    odd = draw(odd_streams)
+    size = len(odd.body)
+    regular = st.integers(1, 100).map(lambda step: list(range(step, size, step)))
+    return odd, draw(st.lists(st.integers(0, size), max_size=30).map(sorted) | regular)
+
+
+def turn_of(body: bytes, cuts: Iterable[int] = ()) -> Turn:
+    """The turn with one request that brought `body`; all stamps are 0.0 but that of the request's end, which is left out."""
+    events, translator = events_of(body, cuts)
+    ended = dataclasses.replace(translator.ended(translator.failure), at=0.0)
+    started = TurnStarted(0.0, "turn", "conversation", "reply", MODEL, "api.anthropic.com", 1.7e9, QUESTION)
+    return turns.fold([started, RequestStarted(0.0, MODEL, 1), *events, ended])
+
+
+@lane(seconds=300)
+@settings(deadline=None, max_examples=CUTS)
+@given(cut())
+def test_any_cut_gives_the_same_turn(cut_stream: tuple[OddStream, list[int]]) -> None:
+    odd, cuts = cut_stream
+    assert turn_of(odd.body, cuts) == turn_of(odd.body)
 
 
 @settings(deadline=None, max_examples=300)

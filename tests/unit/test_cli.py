@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tui_chat import __version__
-from tui_chat.cli import HELP, _parser, parse, with_input
+from tui_chat.arguments import HELP, _parser, parse
+from tui_chat.cli import with_input
 from tui_chat.errors import UsageError
 
 
@@ -57,6 +58,16 @@ def test_all_options_at_once() -> None:
     assert (arguments.data_dir, arguments.config) == (Path("d"), Path("f"))
     assert (arguments.output_format, arguments.resume, arguments.system) == ("json", "01a", "be brief")
     assert not any((arguments.demo, arguments.no_store, arguments.continue_last, arguments.version))
+    assert not any((arguments.tools, arguments.allow_tools, arguments.no_thinking, arguments.no_caching))
+
+
+def test_the_options_of_thinking_caching_and_tools() -> None:
+    argv = "--effort max --no-thinking --no-caching --tools --allow-tool a --allow-tool b --tools-root r --timeout-approval 5"
+    arguments = parse(argv.split())
+    assert (arguments.effort, arguments.no_thinking, arguments.no_caching) == ("max", True, True)
+    assert (arguments.tools, arguments.allow_tools, arguments.tools_root) == (True, ["a", "b"], Path("r"))
+    assert arguments.timeout_approval == 5.0
+    assert parse([]).allow_tools == []  # the lists of two runs are not one
 
 
 @pytest.mark.parametrize(
@@ -72,6 +83,9 @@ def test_all_options_at_once() -> None:
         (["--model", ""], ["--model", "empty"]),
         (["--resume", " "], ["--resume", "empty"]),
         (["--data-dir", ""], ["--data-dir", "empty"]),
+        (["--effort", ""], ["--effort", "empty"]),
+        (["--allow-tool"], ["--allow-tool", "expected one argument"]),
+        (["--tools-root", ""], ["--tools-root", "empty"]),
         (["--max-tokens", "many"], ["--max-tokens", "'many' is not a whole number"]),
         (["-p", "x", "--output-format", "xml"], ["--output-format", "xml", "stream-json"]),
         (["--output-format", "json"], ["--output-format", "-p"]),
@@ -139,6 +153,13 @@ def test_version_and_help() -> None:
         (["-p", "x", "--demo", "--base-url", "http://localhost:1"], "--demo and --base-url exclude each other"),
         (["-p", "x", "--base-url", "localhost:1"], "not an http or https address"),
         (["-p", "x", "--max-tokens", "0"], "--max-tokens must be 1 or more"),
+        (["-p", "x", "--effort", "huge"], "there is no effort 'huge': choose one of low, medium, high, xhigh, max"),
+        (
+            ["-p", "x", "--allow-tool", "shell"],
+            "there is no tool 'shell': the tools are current_time, calculator, read_file",
+        ),
+        (["-p", "x", "--allow-tool", b"\xff"], "there is no tool"),
+        (["-p", "x", "--tools-root", "nowhere"], "nowhere is not a folder"),
         (["-p", "x", "--config", "nowhere.toml"], "there is no config file"),
         (["-p", "x", "-c", "--demo"], "no conversation yet"),
         (["-p", "x", "--resume", "zz", "--demo"], "begins with 'zz'"),

@@ -1,6 +1,7 @@
 """The client: whose key goes where, what the environment may change, and how trouble before the request is named."""
 
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ import pytest
 
 from tests.unit import raw_server as raw
 from tests.unit.odd_streams import FOLDER
+from tests.unit.one_turn import run_turn
 from tests.unit.raw_server import raw_server
 from tui_chat.config import Config, Timeouts
 from tui_chat.conversation import Outcome
+from tui_chat.demo import DemoServer
 from tui_chat.engine.catalog import ModelCatalog
-from tui_chat.engine.client import ApiClient
-from tui_chat.engine.turn import TurnResult, run_turn
+from tui_chat.engine.client import ApiClient, ModelInfo
+from tui_chat.engine.turn import TurnResult
 from tui_chat.errors import RequestError
 from tui_chat.events import Event
 
@@ -133,3 +136,116 @@ async def test_a_list_of_models_that_is_none(tmp_path: Path, answer: raw.Answer)
             await client.models()
         assert caught.value.failure.message
         assert not await ModelCatalog(None).refresh(client)
+
+
+# What models can do -----------------------------------------------------------------------------------------------------
+
+ALL = ("low", "medium", "high", "xhigh", "max")
+
+
+async def test_the_capabilities_of_the_demos_models(tmp_path: Path) -> None:
+    async with DemoServer() as server, client_of(tmp_path, server.base_url) as client:
+        models = {info.id: info for info in await client.models()}
+    assert models["claude-opus-5-5"] == ModelInfo(
+        "claude-opus-5-5", "Claude Opus 5.5", 1_000_000, 128_000, frozenset({"adaptive"}), ALL
+    )
+    assert models["claude-sonnet-5-5"].thinking == frozenset({"adaptive", "disabled"})
+    assert models["claude-sonnet-4-5-20250929"].thinking == frozenset({"enabled", "disabled"})
+    assert models["claude-opus-4-6"].efforts == ("low", "medium", "high", "max")
+    assert models["claude-haiku-4-5-20251001"].efforts == ()
+
+
+YES, NO = {"supported": True}, {"supported": False}
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "thinking", "efforts"),
+    [
+        (None, None, None),
+        ({}, None, None),
+        ("all", None, None),
+        (["thinking"], None, None),
+        ({"thinking": True, "effort": True}, None, None),
+        ({"thinking": {"supported": True}, "effort": {"supported": True}}, None, None),
+        ({"thinking": {"types": {}}, "effort": {"supported": False}}, set(), ()),
+        ({"thinking": {"types": "adaptive"}, "effort": {"supported": False, "low": NO}}, set(), ()),
+        (
+            {"thinking": {"supported": False, "types": {"disabled": YES}}, "effort": {"max": YES}},
+            {"disabled"},
+            ("max",),
+        ),
+        ({"thinking": {"types": {"adaptive": True}}, "effort": {"supported": True, "low": "yes"}}, set(), None),
+        (
+            {"thinking": {"types": {"adaptive": YES, "new": YES}}, "effort": {"new": YES, "high": YES}},
+            {"adaptive"},
+            ("high",),
+        ),
+        ({"thinking": {"types": {"between_tools": YES, "enabled": NO}}}, {"between_tools"}, None),
+        ({"effort": {"supported": True, "xhigh": YES, "low": YES, "max": NO, "high": None}}, None, ("low", "xhigh")),
+    ],
+)
+async def test_capabilities_of_any_shape(
+    tmp_path: Path, capabilities: object, thinking: set[str] | None, efforts: tuple[str, ...] | None
+) -> None:
+    body = json.dumps({"data": [{"id": "m", "capabilities": capabilities, "display_name": 7}]}).encode()
+    async with raw_server(raw.document(body)) as server, client_of(tmp_path, server.base_url) as client:
+        assert await client.models() == [
+            ModelInfo("m", thinking=None if thinking is None else frozenset(thinking), efforts=efforts)
+        ]
+
+
+async def test_the_catalogue_outlives_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "models.json"
+    catalog = ModelCatalog(path)
+    async with DemoServer() as server, client_of(tmp_path, server.base_url) as client:
+        assert await catalog.refresh(client)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(ModelCatalog(path)) == list(catalog) != []
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("", []),
+        ("{", []),
+        ("7", []),
+        ('{"id": "m"}', []),
+        ("[" * 100_000, []),
+        ('[7, null, {}, {"id": 7}, {"id": "m"}]', [ModelInfo("m")]),
+        # of the version before, and of one to come
+        ('[{"id": "m", "display_name": "M", "context_window": 9, "max_output": 5}]', [ModelInfo("m", "M", 9, 5)]),
+        (
+            '[{"id": "m", "thinking": ["adaptive"], "efforts": ["max", "low", "new"], "colour": "red"}]',
+            [ModelInfo("m", thinking=frozenset({"adaptive"}), efforts=("low", "max"))],
+        ),
+        ('[{"id": "m", "thinking": "adaptive", "efforts": 3, "max_output": true}]', [ModelInfo("m")]),
+        (
+            '[{"id": "m", "thinking": [7], "efforts": [], "context_window": -1}]',
+            [ModelInfo("m", None, None, None, frozenset(), ())],
+        ),
+    ],
+)
+def test_a_catalogue_on_disk_of_any_shape(tmp_path: Path, text: str, known: list[ModelInfo]) -> None:
+    path = tmp_path / "models.json"
+    path.write_text(text)
+    assert list(ModelCatalog(path)) == known
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            '{"detail": [{"loc": ["body", "thinking"], "msg": "Extra inputs are not permitted", "input": "secret"}]}',
+            "thinking: Extra inputs are not permitted",
+        ),
+        ('{"detail": [{"loc": ["body", "a", 0], "msg": "x"}, {"msg": "y"}, 7]}', "a.0: x; y"),
+        ('{"detail": []}', "HTTP 422"),
+        ('{"detail": "no"}', "no"),
+    ],
+)
+async def test_what_other_servers_say_of_a_bad_request(tmp_path: Path, body: str, message: str) -> None:
+    answer = raw.document(body.encode(), "422 Unprocessable Entity")
+    async with raw_server(answer) as server, client_of(tmp_path, server.base_url) as client:
+        result = await run(client)
+    assert result.error is not None
+    assert (result.error.status, result.error.message) == (422, message)

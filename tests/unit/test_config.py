@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tui_chat.config import DEFAULT_MODEL, Config, Flags, Timeouts, credentials_present, load
+from tui_chat.config import DEFAULT_MODEL, TOOL_NAMES, Config, Flags, Timeouts, credentials_present, load
+from tui_chat.engine.tools import standard_tools
 from tui_chat.errors import UsageError
 
 KEY = {"ANTHROPIC_API_KEY": "sk-test"}
@@ -39,7 +40,9 @@ def test_defaults(tmp_path: Path) -> None:
     settings = load(Flags(), KEY)
     assert settings.model == DEFAULT_MODEL
     assert (settings.system, settings.max_tokens, settings.base_url, settings.theme) == (None, None, None, None)
-    assert settings.timeouts == Timeouts(connect=10.0, first_byte=600.0, idle=120.0)
+    assert settings.timeouts == Timeouts(connect=10.0, first_byte=600.0, idle=120.0, content=0.0, approval=600.0)
+    assert (settings.effort, settings.effort_chosen, settings.thinking, settings.caching) == (None, False, True, True)
+    assert (settings.tools, settings.allow_tools, settings.tools_root) == (False, frozenset(), Path.cwd())
     assert settings.data_dir == tmp_path / "home" / ".local" / "share" / "tui-chat"
     assert settings.config_file == tmp_path / "home" / ".config" / "tui-chat" / "config.toml"
 
@@ -87,11 +90,21 @@ def test_the_base_url(file: Path) -> None:
 def test_all_keys_of_the_file(file: Path) -> None:
     settings = loaded(
         'model = "m"\nsystem = "s"\nmax_tokens = 5\ntheme = "nord"\nescape_wait_ms = 8\n'
+        'effort = "low"\nthinking = false\ncaching = false\ntools = true\n'
+        'allow_tools = ["calculator", "current_time"]\ntools_root = "~/notes"\n'
         '[timeouts]\nconnect = 1\nidle = 0\n[keys]\nquit = "ctrl+x"\n',
         file,
     )
     assert (settings.model, settings.system, settings.max_tokens) == ("m", "s", 5)
     assert (settings.theme, settings.escape_wait_ms, settings.keys) == ("nord", 8, {"quit": "ctrl+x"})
+    assert (settings.effort, settings.effort_chosen, settings.thinking, settings.caching) == (
+        "low",
+        False,
+        False,
+        False,
+    )
+    assert (settings.tools, settings.allow_tools) == (True, frozenset({"calculator", "current_time"}))
+    assert settings.tools_root == Path.home() / "notes"
     assert settings.timeouts == Timeouts(connect=1.0, first_byte=600.0, idle=0.0)
 
 
@@ -120,6 +133,71 @@ def test_a_config_file_of_ones_choice(tmp_path: Path, file: Path) -> None:
     assert (settings.model, settings.config_file) == ("chosen", chosen)
 
 
+# Thinking, caching, tools -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "thinking = true\ncaching = true\neffort = 'low'"])
+def test_flags_turn_off_what_the_file_leaves_on(file: Path, text: str) -> None:
+    file.write_text(text)
+    settings = load(Flags(no_thinking=True, no_caching=True, effort="max"), {})
+    assert (settings.thinking, settings.caching) == (False, False)
+    assert (settings.effort, settings.effort_chosen) == ("max", True)
+
+
+def test_an_allowed_tool_turns_the_tools_on() -> None:
+    settings = load(Flags(allow_tools=["calculator", "calculator", "read_file"]), {})
+    assert (settings.tools, settings.allow_tools) == (True, frozenset({"calculator", "read_file"}))
+    asking = load(Flags(tools=True), {})
+    assert (asking.tools, asking.allow_tools) == (True, frozenset())
+
+
+def test_tools_allowed_in_the_file_do_not_turn_them_on_and_give_way_to_flags(file: Path) -> None:
+    settings = loaded("allow_tools = ['read_file']", file)
+    assert (settings.tools, settings.allow_tools) == (False, frozenset({"read_file"}))
+    assert load(Flags(allow_tools=["calculator"]), {}).allow_tools == {"calculator"}
+    assert load(Flags(tools=True), {}).allow_tools == {"read_file"}
+
+
+@pytest.mark.parametrize("names", [["shell"], ["calculator", "Calculator"], [""]])
+def test_a_tool_that_is_not_there(names: list[str]) -> None:
+    with pytest.raises(UsageError, match="there is no tool") as caught:
+        load(Flags(allow_tools=names), {})
+    assert all(name in caught.value.sentence for name in TOOL_NAMES)
+
+
+def test_the_names_of_the_tools_are_those_of_the_engine(tmp_path: Path) -> None:
+    assert tuple(tool.name for tool in standard_tools(tmp_path)) == TOOL_NAMES
+
+
+def test_where_files_may_be_read(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "src").mkdir()
+    monkeypatch.chdir(project)
+    assert load(Flags(), {}).tools_root == project
+    assert load(Flags(tools_root=Path("src")), {}).tools_root == project / "src"
+    file.write_text('tools_root = "~/not there yet"')
+    assert load(Flags(), {}).tools_root == Path.home() / "not there yet"
+    assert load(Flags(tools_root=project), {}).tools_root == project
+
+
+def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for wrong in ("file", "nowhere"):
+        with pytest.raises(UsageError, match=f"{wrong} is not a folder"):
+            load(Flags(tools_root=tmp_path / wrong), {})
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a working directory from being removed")
+def test_a_working_directory_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert load(Flags(), {}).tools_root == Path()
+    monkeypatch.chdir(tmp_path)
+
+
 # Broken configuration ---------------------------------------------------------------------------------------------------
 
 
@@ -137,6 +215,18 @@ def test_a_config_file_of_ones_choice(tmp_path: Path, file: Path) -> None:
         ("[timeouts]\ncontent = inf", "'timeouts' cannot take"),
         ("[timeouts]\nidel = 1", "'timeouts' cannot take"),
         ("[timeouts]\nidle = true", "'timeouts' cannot take"),
+        ("effort = 'huge'", "'effort' cannot take: 'huge': choose one of low, medium, high, xhigh, max"),
+        ("effort = ['low']", "'effort' cannot take"),
+        ("thinking = 'no'", "'thinking' cannot take"),
+        ("caching = 0", "'caching' cannot take"),
+        ("tools = 1", "'tools' cannot take"),
+        ("allow_tools = 'calculator'", "'allow_tools' cannot take"),
+        (
+            "allow_tools = ['shell']",
+            "'allow_tools' cannot take: ['shell']: the tools are current_time, calculator, read_file",
+        ),
+        ("allow_tools = [7]", "'allow_tools' cannot take"),
+        ("tools_root = 7", "'tools_root' cannot take"),
         ("[keys]\nquit = 1", "'keys' cannot take"),
         ('base_url = "localhost:1"', "'localhost:1' is not an http or https address"),
     ],

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -40,6 +41,26 @@ def test_it_serves_until_a_signal(number: signal.Signals, tmp_path: Path) -> Non
         process.kill()
         process.communicate()
     assert (process.returncode, output, errors) == (0, "", "")
+
+
+def test_parameters_can_be_refused() -> None:
+    process, url = start("--ttft", "0", "--rate", "0", "--refuse", "thinking", "--refuse", "cache_control")
+    try:
+        for name, value in (("thinking", {"type": "adaptive"}), ("cache_control", {"type": "ephemeral"})):
+            body = {
+                "model": "claude-sonnet-5-5",
+                "max_tokens": 9,
+                "messages": [{"role": "user", "content": "hi"}],
+                name: value,
+            }
+            request = urllib.request.Request(f"{url}/v1/messages", json.dumps(body).encode(), {"x-api-key": "k"})
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request)
+            with refused.value as response:
+                assert json.load(response)["error"]["message"] == f"{name}: Extra inputs are not permitted"
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_a_taken_port_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_chat.demo.legality import sign, why_illegal
+from tui_chat.demo.legal_blocks import sign
+from tui_chat.demo.legality import why_illegal
 from tui_chat.demo.replies import choose_reply
 from tui_chat.demo.tokens import input_usage
 
@@ -39,13 +40,31 @@ def thinking(value: str = "hm", signature: str = "c2lnbmVk") -> dict[str, Any]:
     return {"type": "thinking", "thinking": value, "signature": signature}
 
 
+def tool(name: str = "clock", **fields: Any) -> dict[str, Any]:
+    return {"name": name, "input_schema": {"type": "object"}, **fields}
+
+
+def server_use(id: str = "srvtoolu_1", **fields: Any) -> dict[str, Any]:
+    return {"type": "server_tool_use", "id": id, "name": "web_search", "input": {}, **fields}
+
+
+def server_result(id: str = "srvtoolu_1", **fields: Any) -> dict[str, Any]:
+    return {"type": "web_search_tool_result", "tool_use_id": id, "content": [], **fields}
+
+
 def body(*messages: Any, **fields: Any) -> dict[str, Any]:
     return {"model": SONNET, "max_tokens": 100, "messages": list(messages), **fields}
 
 
-def chat(*between: Any) -> dict[str, Any]:
-    return body(user("hi"), *between, user("and now?"))
+def chat(*between: Any, **fields: Any) -> dict[str, Any]:
+    return body(user("hi"), *between, user("and now?"), **fields)
 
+
+def tool_chat(*between: Any) -> dict[str, Any]:
+    return chat(*between, tools=[tool()])
+
+
+CITATION = {"type": "web_search_result_location", "cited_text": "t", "encrypted_index": "i", "title": None, "url": "u"}
 
 ILLEGAL: list[tuple[str, Any, str]] = [
     ("not an object", [], "valid dictionary"),
@@ -96,6 +115,25 @@ ILLEGAL: list[tuple[str, Any, str]] = [
     ("tool id with a blank", chat(assistant([use("t 1")]), user([result("t 1")])), "tool_use.id: String should match"),
     ("blank text in a result", chat(assistant([use()]), user([result(content=[text(" ")])])), "non-whitespace"),
     ("result content a number", chat(assistant([use()]), user([result(content=3)])), "tool_result.content: Input"),
+    ("tool_result id with a blank", body(user([result("t 1")])), "tool_result.tool_use_id: String should match"),
+    ("tool name with a dot", chat(assistant([use(name="a.b")]), user([result()])), "tool_use.name: String should match"),
+    ("calls without tools", chat(assistant([use()]), user([result()])), "must define tools."),
+    ("calls with an empty list of tools", chat(assistant([use()]), user([result()]), tools=[]), "must define tools."),
+    ("unanswered server call", chat(assistant([server_use(), text()])), "messages.1: `web_search` tool use with id `srvtoolu_1` was found without a corresponding `web_search_tool_result` block"),
+    ("one of two server calls unanswered", chat(assistant([server_use(), server_result(), server_use("srvtoolu_2")])), "`srvtoolu_2` was found without"),
+    ("server call answered in a later turn", chat(assistant([server_use()]), user("wait"), assistant([server_result(), text()])), "was found without"),
+    ("server call, then text with the results", tool_chat(assistant([server_use(), use()]), user([result(), text()])), "was found without"),
+    ("server result without its call", chat(assistant([server_result(), text()])), "messages.1.content.0: unexpected `tool_use_id` found in `web_search_tool_result` blocks: srvtoolu_1."),
+    ("server result before its call", chat(assistant([server_result(), server_use(), text()])), "unexpected `tool_use_id`"),
+    ("server call by the user", body(user([server_use()])), "`server_tool_use` blocks can only be in `assistant` messages"),
+    ("server call with a client's id", chat(assistant([server_use("t1"), server_result("t1")])), "server_tool_use.id: String should match pattern '^srvtoolu_"),
+    ("server result with a client's id", chat(assistant([server_use(), server_result("t1")])), "web_search_tool_result.tool_use_id: String should match"),
+    ("server result without content", chat(assistant([server_use(), server_result(content=None)])), "web_search_tool_result.content: Field required"),
+    ("server result of text", chat(assistant([server_use(), server_result(content="x")])), "web_search_tool_result.content: Input should be"),
+    ("ended by text after a paused turn", body(user("hi"), assistant([server_use()]), user("go"), assistant("no")), "was found without"),
+    ("citations not a list", chat(assistant([text(citations={})])), "text.citations: Input should be a valid list"),
+    ("unknown citation", chat(assistant([text(citations=[{"type": "x"}])])), "text.citations.0: Input tag 'x'"),
+    ("citation without its index", chat(assistant([text(citations=[{k: v for k, v in CITATION.items() if k != "encrypted_index"}])])), "encrypted_index: Field required"),
     ("unsigned thinking", chat(assistant([{"type": "thinking", "thinking": "hm"}, text()])), "thinking.signature: Field required"),
     ("empty signature", chat(assistant([thinking(signature=""), text()])), "messages.1.content.0: Invalid `signature`"),
     ("altered thinking", chat(assistant([thinking("altered", sign("hm")), text()])), "Invalid `signature` in `thinking` block"),
@@ -110,15 +148,40 @@ ILLEGAL: list[tuple[str, Any, str]] = [
     ("unknown thinking", body(user("hi"), thinking={"type": "deep"}), "thinking.type: Input should be"),
     ("small budget", body(user("hi"), thinking={"type": "enabled", "budget_tokens": 5}, model=HAIKU_4_5), "greater than or equal to 1024"),
     ("budget over max_tokens", body(user("hi"), thinking={"type": "enabled", "budget_tokens": 1024}, model=HAIKU_4_5), "`max_tokens` must be greater"),
+    ("unknown display", body(user("hi"), thinking={"type": "adaptive", "display": "full"}), "thinking.adaptive.display: Input should be 'summarized' or 'omitted'"),
+    ("budget for adaptive thinking", body(user("hi"), thinking={"type": "adaptive", "budget_tokens": 2000}), "thinking.adaptive.budget_tokens: Extra inputs"),
     ("effort, old model", body(user("hi"), output_config={"effort": "high"}, model=HAIKU_4_5), "output_config.effort"),
     ("blank stop sequence", body(user("hi"), stop_sequences=[" "]), "each stop sequence must contain non-whitespace"),
     ("stream not a boolean", body(user("hi"), stream="yes"), "stream: Input should be a valid boolean"),
     ("unknown parameter", body(user("hi"), colour="red"), "colour: Extra inputs are not permitted"),
     ("system a number", body(user("hi"), system=3), "system: Input should be a valid list"),
     ("blank system block", body(user("hi"), system=[text(" ")]), "system: text content blocks must contain"),
-    ("two tools of one name", body(user("hi"), tools=[{"name": "a"}, {"name": "a"}]), "Tool names must be unique"),
+    ("two tools of one name", body(user("hi"), tools=[tool("a"), tool("a")]), "Tool names must be unique"),
+    ("unknown effort", body(user("hi"), output_config={"effort": "huge"}), "output_config.effort"),
+    ("output_config a string", body(user("hi"), output_config="high"), "output_config: Input should be a valid dictionary"),
+    ("cache_control a string", body(user("hi"), cache_control="ephemeral"), "cache_control: Input should be a valid dictionary"),
+    ("cache_control without type", body(user("hi"), cache_control={}), "cache_control.type: Field required"),
+    ("cache_control, other type", body(user("hi"), cache_control={"type": "forever"}), "cache_control.type: Input should be 'ephemeral'"),
+    ("cache_control, other ttl", body(user("hi"), cache_control={"type": "ephemeral", "ttl": "1d"}), "cache_control.ephemeral.ttl: Input should be '5m' or '1h'"),
+    ("cache_control, other field", body(user("hi"), cache_control={"type": "ephemeral", "scope": "all"}), "cache_control.ephemeral.scope: Extra inputs"),
+    ("cache_control on a block", body(user([text(cache_control={"type": "x"})])), "messages.0.content.0.text.cache_control.type: Input should be"),
+    ("tools not a list", body(user("hi"), tools={"a": 1}), "tools: Input should be a valid list"),
+    ("tool without a name", body(user("hi"), tools=[{"input_schema": {"type": "object"}}]), "tools.0.custom.name: Field required"),
+    ("tool name with a blank", body(user("hi"), tools=[tool("a b")]), "tools.0.custom.name: String should match pattern '^[a-zA-Z0-9_-]{1,128}$'"),
+    ("long tool name", body(user("hi"), tools=[tool("a" * 129)]), "tools.0.custom.name: String should match"),
+    ("tool name with a last line end", body(user("hi"), tools=[tool("a\n")]), "tools.0.custom.name: String should match"),
+    ("tool without a schema", body(user("hi"), tools=[{"name": "a"}]), "tools.0.custom.input_schema: Field required"),
+    ("schema of an array", body(user("hi"), tools=[tool(), tool("b", input_schema={"type": "array"})]), "tools.1.custom.input_schema.type: Input should be 'object'"),
+    ("schema without a type", body(user("hi"), tools=[tool(input_schema={})]), "tools.0.custom.input_schema.type: Field required"),
+    ("schema a string", body(user("hi"), tools=[tool(input_schema="{}")]), "tools.0.custom.input_schema: Input should be"),
+    ("description a number", body(user("hi"), tools=[tool(description=3)]), "tools.0.custom.description: Input should be a valid string"),
+    ("unknown field of a tool", body(user("hi"), tools=[tool(timeout=3)]), "tools.0.custom.timeout: Extra inputs are not permitted"),
+    ("tool_choice a string", body(user("hi"), tools=[tool()], tool_choice="auto"), "tool_choice: Input should be a valid dictionary"),
+    ("unknown tool_choice", body(user("hi"), tools=[tool()], tool_choice={"type": "some"}), "tool_choice: Input tag 'some'"),
+    ("choice of no tool", body(user("hi"), tools=[tool()], tool_choice={"type": "tool"}), "tool_choice.tool.name: Field required"),
+    ("choice of another tool", body(user("hi"), tools=[tool()], tool_choice={"type": "tool", "name": "b"}), "Tool 'b' not found"),
     ("tool_choice without tools", body(user("hi"), tool_choice={"type": "any"}), "tool_choice: may only be specified"),
-    ("forced tools", body(user("hi"), tools=[{"name": "a"}], tool_choice={"type": "any"}, model="claude-opus-5-5"), "forced tool use"),
+    ("forced tools", body(user("hi"), tools=[tool("a")], tool_choice={"type": "any"}, model="claude-opus-5-5"), "forced tool use"),
     ("five breakpoints", body(user([text(cache_control={"type": "ephemeral"})] * 5)), "Found 5."),
     ("prompt too long", body(user("x" * 800_004), model=HAIKU_4_5), "prompt is too long: 200004 tokens > 200000 maximum"),
 ]  # fmt: skip
@@ -127,23 +190,37 @@ LEGAL: list[tuple[str, Any]] = [
     ("one message", body(user("hi"))),
     ("blocks", chat(assistant([text(citations=None)]))),
     ("consecutive messages of one role", body(user("hi"), user("hello?"), assistant("a"), assistant("b"), user("c"))),
-    ("tool round", chat(assistant([text(), use("t1"), use("t2")]), user([result("t2"), result("t1"), text()]))),
-    ("results in two messages", chat(assistant([use("t1"), use("t2")]), user([result("t1")]), user([result("t2")]))),
-    ("id used again in a later turn", chat(*[assistant([use()]), user([result()])] * 2)),
-    ("result without content", chat(assistant([use()]), user([result(is_error=True)]))),
+    ("tool round", tool_chat(assistant([text(), use("t1"), use("t2")]), user([result("t2"), result("t1"), text()]))),
+    ("results in two messages", tool_chat(assistant([use("t1"), use("t2")]), user([result("t1")]), user([result("t2")]))),
+    ("id used again in a later turn", tool_chat(*[assistant([use()]), user([result()])] * 2)),
+    ("result without content", tool_chat(assistant([use()]), user([result(is_error=True)]))),
     ("signed thinking", chat(assistant([thinking("hm", sign("hm")), text()]))),
     ("thinking signed elsewhere", chat(assistant([thinking(signature="EqQB"), text()]))),
     ("omitted thinking", chat(assistant([thinking("", "EqQB"), text()]))),
-    ("thinking before a tool_use", chat(assistant([thinking(), use()]), user([result()]))),
+    ("thinking before a tool_use", tool_chat(assistant([thinking(), use()]), user([result()]))),
     ("redacted thinking", chat(assistant([{"type": "redacted_thinking", "data": "x"}, text()]))),
+    ("paused turn sent back", body(user("hi"), assistant([text(), server_use()]))),
+    ("paused turn sent back, its result last", body(user("hi"), assistant([server_use(), server_result()]))),
+    ("paused turn in two messages", body(user("hi"), assistant([server_use()]), assistant([server_result(), server_use("srvtoolu_2")]))),
+    ("server call and result", chat(assistant([text(), server_use(), server_result(), text(citations=[CITATION])]))),
+    ("server call that failed", chat(assistant([server_use(), server_result(content={"type": "web_search_tool_result_error", "error_code": "unavailable"})]))),
+    ("server call and result in two messages", chat(assistant([server_use()]), assistant([server_result(), text()]))),
+    ("server call beside a client's", body(user("hi"), assistant([server_use(), use()]), user([result()]), tools=[tool()])),
+    ("its result after the client's", tool_chat(assistant([server_use(), use()]), user([result()]), assistant([server_result(), text()]))),
     ("image", body(user([{"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}}, text()]))),
     ("prefill on an old model", body(user("hi"), assistant("Well,"), model=HAIKU_4_5)),
     ("system message in between", body(user("hi"), {"role": "system", "content": "Be brief."})),
     ("temperature on an old model", body(user("hi"), temperature=0.2, model=OPUS_4_6)),
     ("adaptive thinking", body(user("hi"), thinking={"type": "adaptive", "display": "summarized"})),
+    ("thinking without display", body(user("hi"), thinking={"type": "adaptive", "display": None})),
+    ("caching for an hour", body(user("hi"), cache_control={"type": "ephemeral", "ttl": "1h"})),
+    ("null for what is left out", body(user("hi"), cache_control=None, thinking=None, output_config=None, tool_choice=None)),
+    ("a full tool", body(user("hi"), tools=[tool(type="custom", description="d", strict=True, cache_control={"type": "ephemeral"})])),
+    ("a tool of the server's", body(user("hi"), tools=[{"type": "web_search_20250305", "name": "web_search"}])),
+    ("tools, but none now", body(user("hi"), tools=[tool()], tool_choice={"type": "none"})),
     ("effort", body(user("hi"), output_config={"effort": "xhigh"})),
     ("caching", body(user("hi"), cache_control={"type": "ephemeral"}, system=[text(cache_control={"type": "ephemeral"})])),
-    ("forced tools where allowed", body(user("hi"), tools=[{"name": "a"}], tool_choice={"type": "tool", "name": "a"})),
+    ("forced tools where allowed", body(user("hi"), tools=[tool("a")], tool_choice={"type": "tool", "name": "a"})),
     ("the largest max_tokens", body(user("hi"), max_tokens=128_000, stream=True)),
 ]  # fmt: skip
 
@@ -181,7 +258,20 @@ NAMES = [
     "cache_control",
 ]
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner))
-BLOCKS = JSON | st.sampled_from([text(), text("cut"), use(), result(), thinking(), result(content=[text()])])
+BLOCKS = JSON | st.sampled_from(
+    [
+        text(),
+        text("cut"),
+        text("pause"),
+        text("tools"),
+        text("go on"),
+        use(),
+        result(),
+        thinking(),
+        server_use(),
+        server_result(),
+    ]
+)
 MESSAGES: st.SearchStrategy[Any] = JSON | st.builds(
     dict, role=st.sampled_from(["user", "assistant", "system"]), content=JSON | st.lists(BLOCKS)
 )
@@ -193,7 +283,7 @@ TOP = st.dictionaries(
 @settings(deadline=None, max_examples=50)
 @given(messages=st.lists(MESSAGES) | JSON, fields=TOP, model=st.sampled_from([SONNET, HAIKU_4_5, "another"]))
 def test_any_json_is_judged_and_what_passes_can_be_answered(messages: Any, fields: Any, model: str) -> None:
-    request_body = {"model": model, "max_tokens": 10, "messages": messages} | fields
+    request_body = {"model": model, "max_tokens": 10, "messages": messages, "tools": [tool()]} | fields
     if why_illegal(request_body) is None:
-        choose_reply(messages)
+        choose_reply(messages, offered={"clock": tool()})
         input_usage(request_body)

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from tui_chat.demo.content import Block, Failure, Fault, Reply, limit
 from tui_chat.demo.essay import essay
-from tui_chat.demo.replies import COMMANDS, Block, Failure, Fault, Reply, choose_reply, limit
+from tui_chat.demo.replies import COMMANDS, choose_reply
 from tui_chat.demo.shapes import KINDS, MIN_TOKENS, STAMP, shape
 from tui_chat.demo.texts import load
 from tui_chat.demo.tokens import InputUsage, count_request, count_text, input_usage

@@ -1,42 +1,37 @@
 """The demo server over real HTTP: what a client receives, and what the server saw of the client.
 
-Most tests run it on a clock that jumps to the next moment, so that nothing waits; those on a client's leaving run on the
-real one, against replies that would take minutes.
+Most tests run it on a clock that jumps to the next moment, so that nothing waits.
 """
 
 import asyncio
-import contextlib
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
-import anthropic
 import httpx2
 import pytest
 
-from tui_chat.demo import DemoServer, Pacing, RequestRecord
+from tests.unit.demo_client import (
+    KEY,
+    MODEL,
+    JumpingClock,
+    body,
+    check_error,
+    client_of,
+    dechunked,
+    decode,
+    joined,
+    last_record,
+    play,
+    post,
+    raw,
+    sdk_of,
+)
+from tui_chat.demo import DemoServer, Pacing
 from tui_chat.demo.models import MODELS
 from tui_chat.demo.texts import load
 from tui_chat.demo.tokens import count_text
-
-MODEL = "claude-sonnet-5-5"
-KEY = "sk-secret-key"
-
-
-class JumpingClock:
-    """Time passes only by being waited for."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def now(self) -> float:
-        return self.time
-
-    async def sleep_until(self, moment: float) -> None:
-        self.time = max(self.time, moment)
-        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -49,78 +44,6 @@ async def server() -> AsyncIterator[DemoServer]:
 async def real_server() -> AsyncIterator[DemoServer]:
     async with DemoServer(pacing=Pacing(ttft=0, rate=0)) as server:
         yield server
-
-
-def body(prompt: Any = "hello", **fields: Any) -> dict[str, Any]:
-    messages = [{"role": "user", "content": prompt}]
-    return {"model": MODEL, "max_tokens": 1000, "stream": True, "messages": messages} | fields
-
-
-def client_of(server: DemoServer, **headers: str) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(
-        base_url=server.base_url, headers={"x-api-key": KEY} | headers, trust_env=False, verify=False
-    )
-
-
-def sdk_of(server: DemoServer) -> anthropic.AsyncAnthropic:
-    http_client = anthropic.DefaultAsyncHttpxClient(mounts={"all://127.0.0.1": None})
-    return anthropic.AsyncAnthropic(api_key="local", base_url=server.base_url, max_retries=0, http_client=http_client)
-
-
-async def post(server: DemoServer, content: Any, path: str = "/v1/messages", **headers: str) -> httpx2.Response:
-    async with client_of(server, **headers) as client:
-        return await client.post(path, json=content)
-
-
-def decode(stream: str) -> list[dict[str, Any]]:
-    """The events of a body, each checked for its two lines and their agreement."""
-    assert stream.endswith("\n\n")
-    events = []
-    for frame in stream.removesuffix("\n\n").split("\n\n"):
-        name, data = frame.split("\n")
-        event = json.loads(data.removeprefix("data: "))
-        assert name == f"event: {event['type']}"
-        events.append(event)
-    return events
-
-
-def joined(events: list[dict[str, Any]], kind: str = "text") -> str:
-    return "".join(event["delta"].get(kind, "") for event in events if event["type"] == "content_block_delta")
-
-
-async def play(server: DemoServer, prompt: str, **fields: Any) -> list[dict[str, Any]]:
-    response = await post(server, body(prompt, **fields))
-    assert response.status_code == 200, response.text
-    return decode(response.text)
-
-
-async def last_record(server: DemoServer) -> RequestRecord:
-    await server.wait_for(lambda: bool(server.requests) and server.requests[-1].ended is not None)
-    return server.requests[-1]
-
-
-async def raw(server: DemoServer, content: Any, target: str = "/v1/messages") -> bytes:
-    """All bytes of an answer up to the close, as they came."""
-    data = json.dumps(content).encode()
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    head = (
-        f"POST {target} HTTP/1.1\r\nhost: x\r\nx-api-key: k\r\nconnection: close\r\ncontent-length: {len(data)}\r\n\r\n"
-    )
-    writer.write(head.encode() + data)
-    received = await reader.read()
-    writer.close()
-    await writer.wait_closed()
-    return received
-
-
-def dechunked(received: bytes) -> list[bytes]:
-    """The chunks of a chunked body."""
-    chunks = []
-    while (size := int(received.partition(b"\r\n")[0], 16)) > 0:
-        start = received.index(b"\r\n") + 2
-        chunks.append(received[start : start + size])
-        received = received[start + size + 2 :]
-    return chunks
 
 
 # --- the stream ---
@@ -275,15 +198,6 @@ async def test_models_are_listed_and_described(server: DemoServer) -> None:
 # --- errors ---
 
 
-async def check_error(response: httpx2.Response, status: int, kind: str) -> str:
-    assert response.status_code == status
-    content = response.json()
-    assert content["type"] == "error"
-    assert content["request_id"] == response.headers["request-id"]
-    assert content["error"]["type"] == kind
-    return str(content["error"]["message"])
-
-
 async def test_errors_have_the_apis_body(server: DemoServer) -> None:
     message = await check_error(await post(server, body(model="claude-9")), 404, "not_found_error")
     assert message == "model: claude-9"
@@ -354,96 +268,6 @@ async def test_one_connection_serves_many_requests(server: DemoServer) -> None:
             assert joined(decode(response.text)) == load("tour")
         stream = next(iter(client._transport._pool.connections))  # type: ignore[attr-defined]  # the pool is httpcore's
         assert "Request Count: 3" in repr(stream)
-
-
-# --- faults ---
-
-
-async def test_cut_closes_the_connection_in_mid_body(server: DemoServer) -> None:
-    received = await raw(server, body("cut"))
-    assert b"content_block_delta" in received
-    assert not received.endswith(b"0\r\n\r\n")
-    assert (await last_record(server)).ended == "completed"
-    with pytest.raises(httpx2.RemoteProtocolError):
-        await post(server, body("cut"))
-
-
-@pytest.mark.parametrize("prompt", ["eof", "silence"])
-async def test_a_clean_end_without_message_stop(server: DemoServer, prompt: str) -> None:
-    assert (await raw(server, body(prompt))).endswith(b"0\r\n\r\n")
-    events = await play(server, prompt)
-    assert events[-1]["type"] == "content_block_delta"
-    assert "message_stop" not in [event["type"] for event in events]
-
-
-async def test_an_error_in_the_stream(server: DemoServer) -> None:
-    response = await post(server, body("error"))
-    events = decode(response.text)
-    assert joined(events)
-    assert events[-1]["error"] == {"type": "api_error", "message": "Internal server error"}
-    assert events[-1]["request_id"] == response.headers["request-id"]
-
-
-async def test_a_stall_is_filled_with_pings(server: DemoServer) -> None:
-    events = await play(server, "stall")
-    kinds = [event["type"] for event in events]
-    assert "-".join(kinds).count("-".join(["ping"] * 30)) == 1
-    assert kinds[-1] == "message_stop"
-
-
-async def test_wait_sends_headers_and_pings_and_noheaders_nothing(server: DemoServer) -> None:
-    response = await post(server, body("wait"))
-    assert [event["type"] for event in decode(response.text)] == ["ping"] * 120
-    assert await raw(server, body("noheaders")) == b""
-
-
-async def test_a_web_page_instead_of_a_reply(server: DemoServer) -> None:
-    response = await post(server, body("html"))
-    assert response.status_code == 200
-    assert response.headers["content-type"].startswith("text/html")
-
-
-async def test_a_refusal_has_details(server: DemoServer) -> None:
-    delta = (await play(server, "refuse"))[-2]["delta"]
-    assert delta["stop_reason"] == "refusal"
-    assert delta["stop_details"]["type"] == "refusal"
-
-
-@pytest.mark.parametrize("prompt", ["cut", "eof"])
-async def test_faults_without_stream(server: DemoServer, prompt: str) -> None:
-    received = await raw(server, body(prompt, stream=False))
-    assert received.endswith(b"0\r\n\r\n") == (prompt == "eof")
-    assert b"stop_reason" not in received
-    await check_error(await post(server, body("error", stream=False)), 500, "api_error")
-
-
-# --- the client leaves ---
-
-
-@pytest.mark.parametrize("prompt", ["wait", "noheaders", "silence", "stall", "slow", "long"])
-async def test_the_server_sees_a_client_leave_at_once(real_server: DemoServer, prompt: str) -> None:
-    pacing = {"x-demo-pacing": "rate=50" if prompt == "long" else "rate=0"}
-    async with client_of(real_server, **pacing) as client:
-        task = asyncio.create_task(client.post("/v1/messages", json=body(prompt, max_tokens=9_000)))
-        writes = prompt in ("silence", "stall", "long")
-        await real_server.wait_for(lambda: any(r.first_delta_sent or not writes for r in real_server.requests))
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-    record = await last_record(real_server)
-    assert record.ended == "client_closed"
-    assert record.closed is not None
-    assert record.closed - record.arrived < 5
-
-
-async def test_stopping_the_server_fails_what_is_running() -> None:
-    async with DemoServer() as server, client_of(server) as client:
-        task = asyncio.create_task(client.post("/v1/messages", json=body("wait")))
-        await server.wait_for(lambda: bool(server.requests))
-        await server.close()
-        with pytest.raises(httpx2.TransportError):
-            await task
-        assert server.requests[0].ended == "failed"
 
 
 # --- records, log, threads ---

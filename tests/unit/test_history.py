@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.legal import why_refused
 from tests.unit.odd_streams import ODD_STREAMS, OddStream, events_of
 from tests.unit.store_values import prompt
 from tui_chat import turns
 from tui_chat.conversation import Outcome, Turn
-from tui_chat.demo import why_illegal
-from tui_chat.engine.history import goes_out, messages_for
+from tui_chat.engine.history import NO_OUTPUT, NO_RESULT, goes_out, messages_for, turn_blamed
 from tui_chat.errors import Failure
 from tui_chat.events import (
     BlockEnded,
@@ -27,6 +27,9 @@ from tui_chat.events import (
     SignatureDelta,
     TextDelta,
     ThinkingDelta,
+    ToolEnded,
+    ToolProposed,
+    ToolStarted,
     TurnEnded,
     TurnStarted,
     UnknownDelta,
@@ -36,6 +39,8 @@ from tui_chat.text import storable
 MODEL = "claude-sonnet-5-5"
 THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2lnbmVk"}
 SECRET = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
+SERVER = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "tea"}}
+FOUND = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [{"type": "web_search_result"}]}
 TOOL = {"type": "tool_use", "id": "toolu_1", "name": "clock", "input": {}}
 
 
@@ -69,11 +74,20 @@ def reply_of(*blocks: Mapping[str, Any], **fields: Any) -> Turn:
 def sent(*earlier: Turn, model: str = MODEL) -> list[dict[str, Any]]:
     """The messages of a request after `earlier`, which the API would accept."""
     messages = messages_for(earlier, prompt("and now?"), model)
-    body = {"model": model, "max_tokens": 64, "messages": messages}
-    assert why_illegal(body) is None
     assert messages[-1]["content"][-1] == text("and now?")
-    json.dumps(body, ensure_ascii=False).encode()  # as the SDK encodes it
+    return accepted(messages, model)
+
+
+def accepted(messages: list[dict[str, Any]], model: str = MODEL) -> list[dict[str, Any]]:
+    """`messages`, which the API would accept."""
+    assert why_refused(messages, model) is None
+    json.dumps(messages, ensure_ascii=False).encode()  # as the SDK encodes it
     return messages
+
+
+def result(content: str = NO_RESULT, *, id: str = "toolu_1", is_error: bool = True) -> dict[str, Any]:
+    block = {"type": "tool_result", "tool_use_id": id, "content": content}
+    return {**block, "is_error": True} if is_error else block
 
 
 def user(*texts: str) -> dict[str, Any]:
@@ -111,7 +125,6 @@ def test_a_first_prompt() -> None:
         ([{"type": "redacted_thinking"}, text("Hello")], [text("Hello")]),
         ([{"type": "redacted_thinking", "data": ""}, text("Hello")], [text("Hello")]),
         ([text("Hello"), THOUGHT], [text("Hello")]),
-        ([text("Hello"), TOOL], [text("Hello")]),
         ([{"type": "mystery_block", "x": 1}, text("Hello")], [text("Hello")]),
         ([{}, {"type": 7}, text("Hello")], [text("Hello")]),
     ],
@@ -120,7 +133,7 @@ def test_what_of_a_reply_goes_out(blocks: list[dict[str, Any]], expected: list[d
     assert sent(reply_of(*blocks)) == [user("hi"), assistant(*expected), user("and now?")]
 
 
-@pytest.mark.parametrize("blocks", [[], [text("")], [text(" \n\x1f")], [THOUGHT], [TOOL], [SECRET, text(" ")]])
+@pytest.mark.parametrize("blocks", [[], [text("")], [text(" \n\x1f")], [THOUGHT], [SECRET, text(" ")], [SERVER]])
 def test_a_reply_of_which_nothing_is_left(blocks: list[dict[str, Any]]) -> None:
     assert sent(reply_of(*blocks)) == [user("hi", "and now?")]
 
@@ -161,6 +174,94 @@ def test_a_tool_call_that_was_cut_is_left_out() -> None:
         error=Failure("cut_off", ""),
     )
     assert sent(cut)[1] == assistant(text("Let me look"))
+
+
+@pytest.mark.parametrize(
+    ("blocks", "said", "results"),
+    [
+        ([text("a"), TOOL], [text("a"), TOOL], [result()]),
+        ([THOUGHT, TOOL], [THOUGHT, TOOL], [result()]),
+        ([TOOL, {**TOOL, "id": "b"}], [TOOL, {**TOOL, "id": "b"}], [result(), result(id="b")]),
+        ([TOOL, TOOL], [TOOL, {**TOOL, "id": "toolu_1_2"}], [result(), result(id="toolu_1_2")]),
+        ([{**TOOL, "id": "a b:1"}], [{**TOOL, "id": "a_b_1"}], [result(id="a_b_1")]),
+        ([{**TOOL, "id": None}], [{**TOOL, "id": "tool"}], [result(id="tool")]),
+        ([{**TOOL, "input": {"a": "\ud800"}}], [{**TOOL, "input": {"a": "\ufffd"}}], [result()]),
+        ([{**TOOL, "caller": 1, "novelty": 2}], [TOOL], [result()]),
+        ([text("a"), {**TOOL, "input": "no object"}], [text("a")], []),
+        ([text("a"), {**TOOL, "partial_json": "{"}], [text("a")], []),
+        ([text("a"), {**TOOL, "name": "no name"}], [text("a")], []),
+        ([text("a"), {**TOOL, "name": 7}], [text("a")], []),
+        ([SERVER, FOUND, text("a")], [text("a")], []),
+    ],
+)
+def test_calls_that_never_ran_are_answered(
+    blocks: list[dict[str, Any]], said: list[dict[str, Any]], results: list[dict[str, Any]]
+) -> None:
+    expected = [user("hi"), assistant(*said), {"role": "user", "content": [*results, text("and now?")]}]
+    assert sent(reply_of(*blocks)) == expected
+
+
+def proposed(id: str = "toolu_1") -> Event:
+    return ToolProposed(3.1, id, "clock", {}, "hash")
+
+
+def rounds_of(*tools: Event, ended: bool = True) -> Turn:
+    """A turn of two rounds: a call, `tools`, then an answer."""
+    started = TurnStarted(1.0, "turn", "conversation", "reply", MODEL, "demo", 1.7e9, prompt("hi"))
+    first: list[Event] = [
+        BlockStarted(2.0, 0, THOUGHT),
+        BlockEnded(2.0, 0),
+        BlockStarted(2.0, 1, TOOL),
+        BlockEnded(2.0, 1),
+    ]
+    events: list[Event] = [started, RequestStarted(1.5, MODEL, 1), *first]
+    events += [RequestEnded(3.0, complete=True, stop_reason="tool_use"), *tools]
+    if ended:
+        answer: list[Event] = [BlockStarted(5.0, 0, text("noon")), BlockEnded(5.0, 0)]
+        events += [RequestStarted(4.0, MODEL, 1), *answer, RequestEnded(6.0, complete=True, stop_reason="end_turn")]
+        events.append(TurnEnded(7.0, Outcome.COMPLETED, "end_turn", {}, usage_is_final=False))
+    return turns.fold(events)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_error", "expected"),
+    [
+        ("12:00", False, result("12:00", is_error=False)),
+        ("no such zone", True, result("no such zone")),
+        (" ", False, result(NO_OUTPUT, is_error=False)),
+        ("\ud800", False, result("\ufffd", is_error=False)),
+    ],
+)
+def test_a_turn_of_two_rounds(content: str, is_error: bool, expected: dict[str, Any]) -> None:
+    turn = rounds_of(proposed(), ToolStarted(3.2, "toolu_1"), ToolEnded(3.3, "toolu_1", content, is_error))
+    asked, called = user("hi"), assistant(THOUGHT, TOOL)
+    answered = {"role": "user", "content": [expected]}
+    assert sent(turn) == [asked, called, answered, assistant(text("noon")), user("and now?")]
+    assert sent(turn, model="claude-opus-5-5")[1] == assistant(TOOL)
+
+
+def test_the_next_round_of_a_running_turn() -> None:
+    turn = rounds_of(proposed(), ToolStarted(3.2, "toolu_1"), ToolEnded(3.3, "toolu_1", "12:00"), ended=False)
+    messages = accepted(messages_for([], turn.prompt, MODEL, turn.reply()))
+    assert messages[-1] == {"role": "user", "content": [result("12:00", is_error=False)]}
+
+
+@pytest.mark.parametrize("tail", [[SERVER], [SERVER, FOUND], [SERVER, FOUND, text("so ")]])
+def test_a_paused_turn_is_sent_again_as_it_is(tail: list[dict[str, Any]]) -> None:
+    turn = reply_of(THOUGHT, *tail, stop_reason="pause_turn")
+    messages = accepted(messages_for([], turn.prompt, MODEL, turn.reply()))
+    assert messages[1]["content"][: 1 + len(tail[:2])] == [THOUGHT, *tail[:2]]
+
+
+def test_which_turn_the_api_complains_of() -> None:
+    one, two = reply_of(text("Hello"), asked="one"), reply_of(text("Hello"), asked="two")
+    left_out = reply_of(text("Hello"), asked="left out")
+    left_out.in_context = False
+    complaints = {"messages.0.content.0: bad": one, "messages.1: bad": one, "messages.3.content.1.text: bad": two}
+    for complaint, turn in complaints.items():
+        assert turn_blamed(complaint, [one, left_out, two], MODEL) is turn
+    assert turn_blamed("messages.4.content.0: the prompt itself", [one, two], MODEL) is None
+    assert turn_blamed("max_tokens: too large", [one, two], MODEL) is None
 
 
 def test_deltas_that_do_not_fit_leave_no_trace() -> None:

@@ -293,7 +293,7 @@ def footer_of(*events: Event, outcome: Outcome = Outcome.COMPLETED, **fields: An
     known: dict[str, Any] = {"stop_reason": None, "usage": {}, "usage_is_final": False, **fields}
     turn = turn_of(*events, TurnEnded(106.1, outcome, **known))
     figures = meter.figures(turn, 0.0, Ratios(), PRICES)
-    return wording.footer(turn, figures, goes_out=goes_out, saved=saved)
+    return wording.footer(turn, figures, can={"again"}, goes_out=goes_out, saved=saved)
 
 
 def whole(stop_reason: str | None) -> tuple[Event, ...]:

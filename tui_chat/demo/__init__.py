@@ -5,8 +5,8 @@ exactly (`schedule`), it refuses what the API refuses (`legality`), and it fails
 What it must not know: anything of `tui_chat`. It stands on the standard library and h11 alone.
 
 From a request to its bytes: `server` reads it with `connection`; `api` checks it with `legality` and `models`, picks a reply
-in `replies`, turns it into events with `wire` and paces them with `schedule`; `server` plays the result and keeps a
-record in `records`.
+in `replies` from what `asked` reads in the conversation, turns its `content` into events with `wire` and paces them with
+`schedule`; `server` plays the result and keeps a record in `records`.
 """
 
 from tui_chat.demo.cli import main

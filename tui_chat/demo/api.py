@@ -10,15 +10,17 @@ import json
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 from tui_chat.demo.connection import HttpRequest
+from tui_chat.demo.content import Failure, Fault, Reply, limit
+from tui_chat.demo.legal_parameters import is_custom, why_unknown
 from tui_chat.demo.legality import why_illegal
 from tui_chat.demo.models import MODELS, find_model
-from tui_chat.demo.replies import ERROR_TYPES, Failure, Fault, Reply, choose_reply, limit
+from tui_chat.demo.replies import ERROR_TYPES, choose_reply
 from tui_chat.demo.schedule import Beat, Pacing, schedule
 from tui_chat.demo.tokens import count_request, input_usage
 from tui_chat.demo.wire import PING, Envelope, ends_cleanly, error_body, stream_script, to_json, whole_message
@@ -53,10 +55,14 @@ class _RefusedError(Exception):
 
 
 class Api:
-    """The demo's Messages API. `pacing` holds unless a request has a header of its own."""
+    """The demo's Messages API. `pacing` holds unless a request has a header of its own.
 
-    def __init__(self, pacing: Pacing) -> None:
+    `refuses` names parameters it pretends not to know, as servers do that speak only a part of the protocol.
+    """
+
+    def __init__(self, pacing: Pacing, refuses: Collection[str] = ()) -> None:
         self._pacing = pacing
+        self._refuses = refuses
         self._attempts: Counter[bytes] = Counter()
 
     def answer(self, request: HttpRequest, body: Any, request_id: str) -> Answer:
@@ -74,7 +80,7 @@ class Api:
         name = path.removeprefix("/v1/models/")
         routes: dict[str, tuple[str, Callable[[], Answer]]] = {
             "/v1/messages": ("POST", lambda: self._messages(request, body, request_id)),
-            "/v1/messages/count_tokens": ("POST", lambda: _count_tokens(request, body)),
+            "/v1/messages/count_tokens": ("POST", lambda: self._count_tokens(request, body)),
             "/v1/models": ("GET", lambda: _models(parse_qs(query))),
             f"/v1/models/{name}": ("GET", lambda: _model(name)),
         }
@@ -86,12 +92,12 @@ class Api:
         return handler()
 
     def _messages(self, request: HttpRequest, body: Any, request_id: str) -> Answer:
-        _check_body(request, body)
+        self._check_body(request, body)
         try:
             pacing = self._pacing.altered(request.headers.get(PACING_HEADER, ""))
         except ValueError as error:
             raise _RefusedError(400, f"{PACING_HEADER}: {error}") from error
-        reply = choose_reply(body["messages"], self._attempt(body["messages"]))
+        reply = choose_reply(body["messages"], self._attempt(body["messages"]), _offered(body))
         if isinstance(reply, Failure):
             return _failure(reply, request_id)
         reply = limit(reply, body["max_tokens"], body.get("stop_sequences") or ())
@@ -109,11 +115,35 @@ class Api:
             return Answer(200, timeline, _EVENT_STREAM, {"cache-control": "no-cache"}, clean)
         return _at_once(reply, envelope, timeline)
 
+    def _count_tokens(self, request: HttpRequest, body: Any) -> Answer:
+        self._check_body(request, body, counting=True)
+        return _document(200, to_json({"input_tokens": count_request(body)}))
+
+    def _check_body(self, request: HttpRequest, body: Any, *, counting: bool = False) -> None:
+        if request.body is None:
+            raise _RefusedError(413, "Request exceeds the maximum size")
+        if body is None:
+            raise _RefusedError(400, "The request body is not valid JSON")
+        # Before the rest, as in the API: a wrong model is a 404 even when more is wrong.
+        name = body.get("model") if isinstance(body, dict) else None
+        if isinstance(name, str) and name and find_model(name) is None:
+            raise _RefusedError(404, f"model: {name}")
+        reason = why_illegal(body, counting=counting) or why_unknown(body, self._refuses)
+        if reason is not None:
+            raise _RefusedError(400, reason)
+
     def _attempt(self, messages: list[Any]) -> int:
         """How often this very conversation was sent before."""
         key = hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).digest()
         self._attempts[key] += 1
         return self._attempts[key] - 1
+
+
+def _offered(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The tools the client would run, by name; the server's own are none of these."""
+    if (body.get("tool_choice") or {}).get("type") == "none":
+        return {}
+    return {tool["name"]: tool for tool in body.get("tools") or () if is_custom(tool)}
 
 
 def _at_once(reply: Reply, envelope: Envelope, timeline: Iterator[tuple[float, Beat]]) -> Answer:
@@ -155,24 +185,6 @@ def _check_key(headers: Mapping[str, str]) -> None:
         raise _RefusedError(401, "x-api-key header is required")
     if any(word in (key + " " + bearer).lower() for word in ("wrong", "invalid")):
         raise _RefusedError(401, "invalid x-api-key" if key else "Invalid bearer token")
-
-
-def _check_body(request: HttpRequest, body: Any, *, counting: bool = False) -> None:
-    if request.body is None:
-        raise _RefusedError(413, "Request exceeds the maximum size")
-    if body is None:
-        raise _RefusedError(400, "The request body is not valid JSON")
-    # Before the rest, as in the API: a wrong model is a 404 even when more is wrong.
-    name = body.get("model") if isinstance(body, dict) else None
-    if isinstance(name, str) and name and find_model(name) is None:
-        raise _RefusedError(404, f"model: {name}")
-    if (reason := why_illegal(body, counting=counting)) is not None:
-        raise _RefusedError(400, reason)
-
-
-def _count_tokens(request: HttpRequest, body: Any) -> Answer:
-    _check_body(request, body, counting=True)
-    return _document(200, to_json({"input_tokens": count_request(body)}))
 
 
 def _models(query: Mapping[str, list[str]]) -> Answer:

@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         pacing = Pacing(options.ttft, options.rate, options.seed)
     except ValueError as error:
         return _fail(str(error))
-    server = DemoServer(port=options.port, pacing=pacing, log=options.log)
+    server = DemoServer(port=options.port, pacing=pacing, log=options.log, refuses=options.refuse)
     try:
         asyncio.run(_serve(server))
     except KeyboardInterrupt:  # where signal handlers cannot be set, as on Windows
@@ -87,6 +87,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--seed", type=int, default=default.seed, metavar="K", help="varies pace and cuts (%(default)s)"
+    )
+    parser.add_argument(
+        "--refuse",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="refuse requests with this parameter, as in cache_control or thinking.display; may be given again",
     )
     parser.add_argument("--log", type=Path, metavar="FILE", help="append what happens to FILE, as JSON lines")
     return parser

@@ -6,58 +6,22 @@ hold every history the program builds against the same function.
 What it must not know: HTTP, the program's own message types, why a request looks as it does. It is written from public
 documentation and publicly reported messages only, and so is a lower bound: what passes here may still be refused there.
 
-Order of the checks: the shape of each field (here for messages, in `legal_parameters` for the rest), then what only the
-whole conversation shows (`_check_conversation`). The first offence is reported, as the API does.
+Order of the checks: the shape of each field (of messages here and in `legal_blocks`, of the rest in `legal_parameters`),
+then what only the whole conversation shows (`_check_conversation`, `_check_server_calls`). The first offence is reported, as the API does.
 """
 
-import base64
-import hashlib
 import itertools
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Never
 
-from tui_chat.demo.legal_parameters import IllegalError, check_parameters, names, refuse
+from tui_chat.demo.legal_blocks import ASSISTANT_ONLY, SERVER_RESULTS, USER_ONLY, check_block, check_text
+from tui_chat.demo.legal_parameters import IllegalError, check_parameters, refuse
 from tui_chat.demo.models import Model, find_model
 from tui_chat.demo.tokens import count_request
 
 MAX_MESSAGES: Final = 100_000
 MAX_CACHE_BREAKPOINTS: Final = 4
-
-_SIGNATURE_MARK: Final = b"tui-chat demo signature:"
-
-
-# For the blocks a chat builds itself: every field the API knows, True where it is required. Others are only named.
-_FIELDS: Final[Mapping[str, Mapping[str, bool]]] = {
-    "text": {"text": True, "cache_control": False, "citations": False},
-    "thinking": {"thinking": True, "signature": True},
-    "redacted_thinking": {"data": True},
-    "tool_use": {
-        "id": True,
-        "name": True,
-        "input": True,
-        "cache_control": False,
-        "caller": False,
-        "toolset_name": False,
-    },
-    "tool_result": {
-        "tool_use_id": True,
-        "content": False,
-        "is_error": False,
-        "cache_control": False,
-        "toolset_name": False,
-    },
-    "image": {"source": True, "cache_control": False, "transformations": False},
-    "document": {"source": True, "cache_control": False, "citations": False, "context": False, "title": False},
-}
-_OTHER_BLOCKS: Final = names(
-    "search_result server_tool_use web_search_tool_result web_fetch_tool_result code_execution_tool_result "
-    "bash_code_execution_tool_result text_editor_code_execution_tool_result tool_search_tool_result container_upload "
-    "advisor_tool_result mcp_tool_use mcp_tool_result mcp_tool_listing compaction fallback"
-)
-_ASSISTANT_ONLY: Final = ("tool_use", "thinking", "redacted_thinking", "server_tool_use")
-_USER_ONLY: Final = ("tool_result", "image", "document", "search_result")
 
 
 def why_illegal(body: object, *, counting: bool = False) -> str | None:
@@ -71,12 +35,6 @@ def why_illegal(body: object, *, counting: bool = False) -> str | None:
     except IllegalError as error:
         return str(error)
     return None
-
-
-def sign(thinking: str) -> str:
-    """The signature the demo gives a thinking block; `why_illegal` notices when such a block was altered."""
-    digest = hashlib.sha256(thinking.encode("utf-8", "surrogatepass")).digest()
-    return base64.b64encode(_SIGNATURE_MARK + digest).decode()
 
 
 def _check(body: object, *, counting: bool) -> None:
@@ -96,8 +54,12 @@ def _check(body: object, *, counting: bool) -> None:
     _check_system(body.get("system"))
     turns = _turns(body["messages"])
     _check_conversation(turns)
+    _check_server_calls(turns)
     if not counting:
         _check_end(turns, model)
+    called = any(placed.kind in ("tool_use", "tool_result") for turn in turns for placed in turn.blocks)
+    if called and not body.get("tools"):
+        refuse("Requests which include `tool_use` or `tool_result` blocks must define tools.")
     _check_breakpoints(body)
     if model is not None and (tokens := count_request(body)) > model.max_input_tokens:
         refuse(f"prompt is too long: {tokens} tokens > {model.max_input_tokens} maximum")
@@ -106,7 +68,7 @@ def _check(body: object, *, counting: bool) -> None:
 def _check_system(system: object) -> None:
     if isinstance(system, list):
         for index, block in enumerate(system):
-            _check_block(block, f"system.{index}", only=("text",), where="system")
+            check_block(block, f"system.{index}", only=("text",), where="system")
     elif system is not None and not isinstance(system, str):
         refuse("system: Input should be a valid list")
 
@@ -150,79 +112,15 @@ def _check_message(message: object, index: int, previous: Mapping[str, Any] | No
     if not content:
         refuse(f"{at}: all messages must have non-empty content except for the optional final assistant message")
     if isinstance(content, str):
-        _check_text(content, "messages")
+        check_text(content, "messages")
         return
     for position, block in enumerate(content):
-        _check_block(block, f"{at}.content.{position}", only=("text",) if role == "system" else None)
+        check_block(block, f"{at}.content.{position}", only=("text",) if role == "system" else None)
         kind = block["type"]
-        if role == "user" and kind in _ASSISTANT_ONLY:
+        if role == "user" and kind in ASSISTANT_ONLY:
             refuse(f"{at}.content.{position}: `{kind}` blocks can only be in `assistant` messages")
-        if role == "assistant" and kind in _USER_ONLY:
+        if role == "assistant" and kind in USER_ONLY:
             refuse(f"{at}.content.{position}: `{kind}` blocks can only be in `user` messages")
-
-
-def _check_block(block: object, at: str, only: Sequence[str] | None = None, where: str = "messages") -> None:
-    if not isinstance(block, dict):
-        refuse(f"{at}: Input should be a valid dictionary")
-    kind = block.get("type")
-    if kind is None:
-        refuse(f"{at}.type: Field required")
-    known = only if only is not None else (*_FIELDS, *_OTHER_BLOCKS)
-    if kind not in known:
-        refuse(f"{at}: Input tag '{kind}' found using 'type' does not match any of the expected tags")
-    fields = _FIELDS.get(kind)
-    if fields is None:
-        return
-    for name, required in fields.items():
-        if required and block.get(name) is None:
-            refuse(f"{at}.{kind}.{name}: Field required")
-    for name in block:
-        if name != "type" and name not in fields:
-            refuse(f"{at}.{kind}.{name}: Extra inputs are not permitted")
-    for name in ("text", "thinking", "signature", "data", "id", "name", "tool_use_id"):
-        if name in fields and not isinstance(block[name], str):
-            refuse(f"{at}.{kind}.{name}: Input should be a valid string")
-    match kind:
-        case "text":
-            _check_text(block["text"], where)
-        case "thinking":
-            _check_signature(block, at)
-        case "tool_use":
-            if not isinstance(block["input"], dict):
-                refuse(f"{at}.tool_use.input: Input should be a valid dictionary")
-            if not re.fullmatch(r"[a-zA-Z0-9_-]+", block["id"]):
-                refuse(f"{at}.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'")
-        case "tool_result":
-            _check_tool_result(block.get("content"), at)
-        case _:
-            pass
-
-
-def _check_text(text: str, where: str) -> None:
-    if not text:
-        refuse(f"{where}: text content blocks must be non-empty")
-    if not text.strip():
-        refuse(f"{where}: text content blocks must contain non-whitespace text")
-
-
-def _check_tool_result(content: object, at: str) -> None:
-    if isinstance(content, list):
-        for index, block in enumerate(content):
-            _check_block(
-                block, f"{at}.tool_result.content.{index}", only=("text", "image", "document", "search_result")
-            )
-    elif content is not None and not isinstance(content, str):
-        refuse(f"{at}.tool_result.content: Input should be a valid list")
-
-
-def _check_signature(block: Mapping[str, Any], at: str) -> None:
-    signature = block["signature"]
-    try:
-        ours = base64.b64decode(signature, validate=True).startswith(_SIGNATURE_MARK)
-    except ValueError:  # signed elsewhere: only its absence can be judged here
-        ours = False
-    if not signature or (ours and signature != sign(block["thinking"])):
-        refuse(f"{at}: Invalid `signature` in `thinking` block")
 
 
 class _Placed(NamedTuple):
@@ -307,9 +205,45 @@ def _check_answered(asked: Mapping[str, int], answered: Collection[str]) -> None
         )
 
 
+def _check_server_calls(turns: Sequence[_Turn]) -> None:
+    """A result stands in the turn of its call, behind it. It may come later only where the reply was not over yet:
+
+    a paused one, which the request ends with, and one that also called tools of the client, whose results follow alone.
+    """
+    waiting: dict[str, _Placed] = {}
+    for turn in turns:
+        if turn.role == "user":
+            if waiting and any(placed.kind != "tool_result" for placed in turn.blocks):
+                _refuse_unanswered(next(iter(waiting.values())))
+            continue
+        called = set(waiting)
+        for placed in turn.blocks:
+            if placed.kind == "server_tool_use":
+                called.add(placed.block["id"])
+                waiting[placed.block["id"]] = placed
+            elif placed.kind in SERVER_RESULTS:
+                tool_use_id = placed.block.get("tool_use_id")
+                if tool_use_id not in called:
+                    refuse(
+                        f"{placed.at}: unexpected `tool_use_id` found in `{placed.kind}` blocks: {tool_use_id}. Each "
+                        f"`{placed.kind}` block must have a corresponding `server_tool_use` block before it."
+                    )
+                waiting.pop(tool_use_id, None)
+
+
+def _refuse_unanswered(placed: _Placed) -> Never:
+    name = placed.block["name"]
+    refuse(
+        f"messages.{placed.message}: `{name}` tool use with id `{placed.block['id']}` was found without a corresponding "
+        f"`{name}_tool_result` block"
+    )
+
+
 def _check_end(turns: Sequence[_Turn], model: Model | None) -> None:
     if turns[-1].role == "user":
         return
+    if any(placed.kind in ("server_tool_use", *SERVER_RESULTS) for placed in turns[-1].blocks):
+        return  # a paused turn, sent back to be carried on
     if model is None or not model.prefill:
         refuse("This model does not support assistant message prefill. The conversation must end with a user message.")
     last = turns[-1].blocks[-1].block

@@ -13,7 +13,7 @@ import json
 import logging
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -33,17 +33,25 @@ _log = logging.getLogger(__name__)
 class DemoServer:
     """A Messages API on 127.0.0.1. `port` 0 takes any free one; `log` is appended to, as JSON lines.
 
+    `refuses` names parameters that it pretends not to know, such as "cache_control" or "output_config.effort".
+
     A server is started once, either in the running event loop or in a thread. Starting raises OSError if the port is
     taken or the log cannot be written.
     """
 
     def __init__(
-        self, *, port: int = 0, pacing: Pacing | None = None, clock: Clock | None = None, log: Path | None = None
+        self,
+        *,
+        port: int = 0,
+        pacing: Pacing | None = None,
+        clock: Clock | None = None,
+        log: Path | None = None,
+        refuses: Collection[str] = (),
     ) -> None:
         self._port = port
         self._clock = clock or MonotonicClock()
         self._log_path = log
-        self._api = Api(pacing or Pacing())
+        self._api = Api(pacing or Pacing(), refuses)
         self._recorder = Recorder()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()

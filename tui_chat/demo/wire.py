@@ -6,17 +6,24 @@ What it must not know: sockets, when an event leaves (`schedule` decides), why t
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
 
-from tui_chat.demo.legality import sign
-from tui_chat.demo.replies import Block, Fault, Reply
+from tui_chat.demo.content import CALLS, Block, Fault, Reply
+from tui_chat.demo.legal_blocks import sign
 from tui_chat.demo.schedule import Beat, Pacing, Pause, Script, cut
 from tui_chat.demo.tokens import CHARACTERS_PER_TOKEN, InputUsage, count_text
 
 PING: Final = 'event: ping\ndata: {"type": "ping"}\n\n'
+
+# The delta that brings a piece of a block, and the field it is in.
+_PIECES: Final = {
+    "text": ("text_delta", "text"),
+    "thinking": ("thinking_delta", "thinking"),
+    **dict.fromkeys(CALLS, ("input_json_delta", "partial_json")),
+}
 
 STALL_SECONDS: Final = 30.0
 STALL_PING_EVERY: Final = 1.0
@@ -108,19 +115,22 @@ def _events(reply: Reply, envelope: Envelope, pacing: Pacing, break_at: int = -1
     yield Beat(_frame({"type": "message_start", "message": {**message, "usage": _start_usage(envelope.usage)}}))
     sent = 0
     for index, block in enumerate(reply.blocks):
-        empty = {"type": "text", "text": ""} if block.type == "text" else _thinking("", "")
-        yield Beat(_frame({"type": "content_block_start", "index": index, "content_block": empty}))
+        yield from (Beat(_frame(event)) for event in block.preceded_by)
+        yield Beat(_frame({"type": "content_block_start", "index": index, "content_block": _start(block)}))
         if index == 0:
             yield Beat(PING)
+        kind, field = _PIECES.get(block.type, ("", ""))
         opening = f'event: content_block_delta\ndata: {{"type":"content_block_delta","index":{index},"delta":'
-        opening += f'{{"type":"{block.type}_delta","{block.type}":'
+        opening += f'{{"type":"{kind}","{field}":'
+        if block.type in CALLS:  # the first piece of an input is none, and of an empty input it is the only one
+            yield Beat(f'{opening}""}}}}\n\n')
+        pace = pacing if block.piece_size is None else replace(pacing, delta=block.piece_size)
         here = max(0, min(len(block.text), break_at - sent))
         for part in (block.text[:here], block.text[here:]):
-            for text in cut(part, pacing, salt=index + sent):
+            for text in cut(part, pace, salt=index + sent):
                 yield Beat(f"{opening}{_encode(text)}}}{_PADDING[int(padding() * 16)]}}}\n\n", len(text))
             sent += len(part)
-        if block.type == "thinking":
-            delta = {"type": "signature_delta", "signature": sign(block.text)}
+        for delta in _closing(block):
             yield Beat(_frame({"type": "content_block_delta", "index": index, "delta": delta}))
         yield Beat(_frame({"type": "content_block_stop", "index": index}))
     usage = _end_usage(reply, envelope.usage)
@@ -128,7 +138,7 @@ def _events(reply: Reply, envelope: Envelope, pacing: Pacing, break_at: int = -1
     yield Beat(_frame({"type": "message_stop"}))
 
 
-def _frame(event: dict[str, Any]) -> str:
+def _frame(event: Mapping[str, Any]) -> str:
     return f"event: {event['type']}\ndata: {_encode(event)}\n\n"
 
 
@@ -136,12 +146,47 @@ def _message(envelope: Envelope) -> dict[str, Any]:
     return {"model": envelope.model, "id": envelope.message_id, "type": "message", "role": "assistant"}
 
 
+def _start(block: Block) -> dict[str, Any]:
+    """The block as its start has it: with nothing of what comes in deltas."""
+    match block.type:
+        case "text":
+            return {"type": "text", "text": "", **({"citations": []} if block.deltas else {})}
+        case "thinking":
+            return {"type": "thinking", "thinking": "", "signature": ""}
+        case "tool_use" | "server_tool_use":
+            return {"type": block.type, **block.fields, "input": {}}
+        case _:
+            return {"type": block.type, **block.fields}
+
+
+def _closing(block: Block) -> Sequence[Mapping[str, Any]]:
+    """The deltas that follow the pieces."""
+    if block.type == "thinking":
+        return ({"type": "signature_delta", "signature": sign(block.text)},)
+    return block.deltas
+
+
 def _content(block: Block) -> dict[str, Any]:
-    return {"type": "text", "text": block.text} if block.type == "text" else _thinking(block.text, sign(block.text))
+    """The block as it is when all of it has come."""
+    start = _start(block)
+    match block.type:
+        case "text":
+            citations = [delta["citation"] for delta in block.deltas]
+            return {**start, "text": block.text, **({"citations": citations} if citations else {})}
+        case "thinking":
+            return {**start, "thinking": block.text, "signature": sign(block.text)}
+        case "tool_use" | "server_tool_use":
+            return {**start, "input": _input(block.text)}
+        case _:
+            return start
 
 
-def _thinking(thinking: str, signature: str) -> dict[str, Any]:
-    return {"type": "thinking", "thinking": thinking, "signature": signature}
+def _input(text: str) -> dict[str, Any]:
+    """The input of a call, or none if it was cut short."""
+    try:
+        return dict(json.loads(text or "{}"))
+    except ValueError:
+        return {}
 
 
 def _ending(reply: Reply) -> dict[str, Any]:
@@ -172,8 +217,10 @@ def _start_usage(usage: InputUsage) -> dict[str, Any]:
 
 def _end_usage(reply: Reply, usage: InputUsage) -> dict[str, Any]:
     thinking = sum(count_text(block.text) for block in reply.blocks if block.type == "thinking")
+    searches = reply.web_searches
     return {
         **_input_usage(usage),
         "output_tokens": reply.output_tokens,
         "output_tokens_details": {"thinking_tokens": thinking},
+        **({"server_tool_use": {"web_search_requests": searches}} if searches else {}),
     }

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tui_chat.config import Config
+from tui_chat.config import EFFORTS, Config
 from tui_chat.errors import Failure, RequestError
 
 if TYPE_CHECKING:
@@ -24,17 +24,23 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, float], None]
 _progress: contextvars.ContextVar[Progress | None] = contextvars.ContextVar("progress", default=None)
+THINKING_TYPES: Final = ("adaptive", "between_tools", "disabled", "enabled")
 _LOOPBACK: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What `/v1/models` says of a model; None where the server does not tell."""
+    """What `/v1/models` says of a model; None where the server does not tell.
+
+    `thinking` holds the `thinking.type`s that it accepts, `efforts` the efforts, from low to max.
+    """
 
     id: str
     display_name: str | None = None
     context_window: int | None = None
     max_output: int | None = None
+    thinking: frozenset[str] | None = None
+    efforts: tuple[str, ...] | None = None
 
 
 class ByteStream:
@@ -145,11 +151,7 @@ class ApiClient:
         """What GET /v1/models lists; RequestError if it cannot be had."""
         client = await self._client()
         try:
-            return [
-                ModelInfo(info.id, info.display_name, _count(info, "max_input_tokens"), _count(info, "max_tokens"))
-                async for info in client.models.list(timeout=10.0)
-                if isinstance(info.id, str)
-            ]
+            return [_model_info(info) async for info in client.models.list(timeout=10.0) if isinstance(info.id, str)]
         except Exception as error:  # what the SDK raises on a list of another shape is not documented
             failure = _failure(error, self._config)
             unreadable = Failure("not_a_stream", f"{self._config.server} has no list of models that can be read")
@@ -167,9 +169,43 @@ async def _trace(name: str, _info: Mapping[str, Any]) -> None:
         report("connected", time.monotonic())
 
 
+def _model_info(info: Any) -> ModelInfo:
+    """One entry of the list; the SDK checks none of its fields, and servers that are not Anthropic's have few of them."""
+    name = _member(info, "display_name")
+    capabilities = _member(info, "capabilities")
+    return ModelInfo(
+        info.id,
+        name if isinstance(name, str) else None,
+        _count(info, "max_input_tokens"),
+        _count(info, "max_tokens"),
+        _thinking(_member(capabilities, "thinking")),
+        _efforts(_member(capabilities, "effort")),
+    )
+
+
+def _member(value: Any, name: str) -> Any:
+    """A field of a part of the list, which the SDK has made an object of where it knows its shape; else None."""
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+
+
 def _count(info: Any, name: str) -> int | None:
-    value = getattr(info, name, None)
+    value = _member(info, name)
     return value if isinstance(value, int) and value > 0 else None
+
+
+def _supported(value: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if _member(_member(value, name), "supported") is True)
+
+
+def _thinking(capability: Any) -> frozenset[str] | None:
+    # Each type on its own: `supported` may be false while `disabled` is accepted.
+    types = _member(capability, "types")
+    return None if types is None else frozenset(_supported(types, THINKING_TYPES))
+
+
+def _efforts(capability: Any) -> tuple[str, ...] | None:
+    levels = _supported(capability, EFFORTS)
+    return levels if levels or _member(capability, "supported") is False else None
 
 
 _BY_STATUS: Final = {
@@ -246,13 +282,22 @@ def _status_failure(error: "anthropic.APIStatusError") -> Failure:
 
 
 def _message_in(body: object) -> str | None:
-    """The message of an error body: the API's shape, OpenAI's, or `{"detail": ...}`."""
+    """The message of an error body: the API's shape, OpenAI's, or `{"detail": ...}`, where FastAPI puts a list."""
     if not isinstance(body, Mapping):
         return None
     inner = body.get("error", body)
     if isinstance(inner, Mapping):
         inner = inner.get("message") or inner.get("detail")
+    if isinstance(inner, list):
+        inner = "; ".join(_detail(each) for each in inner[:10] if isinstance(each, Mapping)) or None
     return inner if isinstance(inner, str) else None
+
+
+def _detail(entry: Mapping[str, Any]) -> str:
+    """`thinking.type: Extra inputs are not permitted`; `input`, which would be the request itself, is left out."""
+    where = entry.get("loc")
+    path = ".".join(str(part) for part in where if part != "body") if isinstance(where, list) else ""
+    return f"{path}: {entry.get('msg')}" if path else str(entry.get("msg"))
 
 
 def _request_id_in(body: object) -> str | None:

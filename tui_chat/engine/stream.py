@@ -48,11 +48,11 @@ from tui_chat.events import (
 Emit = Callable[[Event], None]
 
 LARGEST_DOCUMENT: Final = 32 * 1024 * 1024  # bytes: the API's own limit for a message
-_decode: Final = json.JSONDecoder(
+_decoder: Final = json.JSONDecoder(
     # Python's parser takes NaN and 1e999, which no other JSON reader would take from us again.
     parse_constant=lambda _name: None,
     parse_float=lambda number: value if math.isfinite(value := float(number)) else None,
-).decode
+)
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"  # a byte order mark, and space
 _DOCUMENT: Final = b"{[<"  # how JSON and HTML begin, and no event stream does
 
@@ -87,21 +87,19 @@ async def _read(
     def connected(at: float) -> None:
         emit(RequestProgress(at, "connected"))
 
-    idle = timeouts.idle or None
-    decoder, document, heard = SseDecoder(), None, False
-    content_until = math.inf  # loop time; moved by every piece of content
+    idle, content = timeouts.idle or math.inf, timeouts.content or math.inf
+    slack = min(idle, content) / 100  # how late the timer may be: to set it anew costs as much as to decode a chunk
+    decoder, document, heard, contents = SseDecoder(), None, False, 0
+    content_until, timer_at = math.inf, 0.0  # loop time; the timer is not yet ours
     try:
         async with (
             asyncio.timeout(timeouts.first_byte or None) as limit,
             client.stream(parameters, connected) as response,
         ):
             emit(RequestProgress(time.monotonic(), "headers", request_id=response.request_id))
-            if timeouts.content:
-                content_until = loop.time() + timeouts.content
+            content_until = loop.time() + content
             async for chunk in response.chunks():
                 at = time.monotonic()
-                until = min(content_until, loop.time() + idle if idle else math.inf)
-                limit.reschedule(until if until < math.inf else None)
                 if not heard and (opening := chunk.lstrip(_BLANK)):
                     # The content type is no guide: some servers send their streams as plain text.
                     heard, document = True, bytearray() if opening[0] in _DOCUMENT else None
@@ -109,15 +107,18 @@ async def _read(
                     document += chunk
                     if len(document) > LARGEST_DOCUMENT:
                         break
-                    continue
-                contents = translator.contents
-                for frame in decoder.feed(chunk, at):
-                    translator.translate(frame)
-                    if translator.complete or translator.failure:
-                        return translator.failure
-                if timeouts.content and translator.contents > contents:
-                    content_until = loop.time() + timeouts.content
-                    limit.reschedule(min(content_until, loop.time() + idle if idle else math.inf))
+                else:
+                    for frame in decoder.feed(chunk, at):
+                        translator.translate(frame)
+                        if translator.complete or translator.failure:
+                            return translator.failure
+                now = loop.time()
+                if translator.contents > contents:
+                    contents, content_until = translator.contents, now + content
+                until = min(content_until, now + idle)
+                if not until <= timer_at <= until + slack:
+                    timer_at = until + slack
+                    limit.reschedule(timer_at if timer_at < math.inf else None)
             if document is not None:
                 return _document(bytes(document), response, translator)
     except TimeoutError:
@@ -161,6 +162,16 @@ def _nothing(response: ByteStream, heard: bool) -> Failure:
 
 def _not_a_stream(what: str, response: ByteStream) -> Failure:
     return Failure("not_a_stream", f"the server sent {what} instead of an event stream", response.status)
+
+
+def _decode(text: str) -> Any:
+    """The JSON value that `text` is; ValueError or RecursionError if it is none."""
+    try:
+        value, end = _decoder.raw_decode(text)
+    except ValueError:
+        end = -1
+    # `decode` skips space around the value as well, and that takes as long as reading a delta.
+    return value if end == len(text) else _decoder.decode(text)
 
 
 class Translator:

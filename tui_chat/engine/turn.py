@@ -1,18 +1,23 @@
-"""One turn: its requests and the waits between them. (The tool loop will stand here.)
+"""One turn: its requests, the waits between them, and the tools that the replies call.
 
 It says everything through `emit` and returns how the turn ended; saving that end, and saying it, is the session's.
+
+A request goes out again when nothing of it was shown (see `retry`), or when the server refused a parameter that can be left
+out. After a complete reply the turn goes on when tools were called, with their results, and when the server paused, with the
+reply as it is; both are capped. Everything else ends it.
 """
 
 import asyncio
 import dataclasses
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from tui_chat.config import Timeouts
-from tui_chat.conversation import Outcome
+from tui_chat.conversation import Outcome, Turn
+from tui_chat.engine.calls import MAX_ROUNDS, Workbench, propose, run_calls, skip_all
 from tui_chat.engine.client import ApiClient
 from tui_chat.engine.retry import ATTEMPTS, retry_delay
 from tui_chat.engine.stream import Emit, stream_request
@@ -28,6 +33,8 @@ from tui_chat.events import (
     ThinkingDelta,
 )
 
+MAX_PAUSES: Final = 10  # how often a paused reply is sent again in one turn
+
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
@@ -38,39 +45,82 @@ class TurnResult:
     error: Failure | None
 
 
-async def run_turn(client: ApiClient, parameters: Mapping[str, Any], timeouts: Timeouts, emit: Emit) -> TurnResult:
-    """Send the request, again if it may be, and return the end. Raises nothing but CancelledError."""
-    try:
-        await client.ready()
-    except RequestError as error:
-        return TurnResult(Outcome.FAILED, None, error.failure)
-    attempt = 1
-    while True:
-        ended, shown = await _attempt(client, parameters, timeouts, emit, attempt)
-        if ended.complete:
-            return TurnResult(Outcome.COMPLETED, ended.stop_reason, None)
-        failure = dataclasses.replace(ended.error or Failure("cut_off", "the reply did not end"), attempts=attempt)
-        delay = None if shown else retry_delay(failure, attempt, random.random())
-        if delay is None:
-            return TurnResult(Outcome.FAILED, ended.stop_reason, failure)
-        attempt += 1
-        now = time.monotonic()
-        emit(RetryScheduled(now, now + delay, attempt, ATTEMPTS, failure))
-        await asyncio.sleep(delay)
+@dataclass(frozen=True, slots=True)
+class TurnRunner:
+    """Runs `turn`, which `emit` keeps up to date.
 
+    `parameters()` are those of its next request as it stands; `refused(failure, parameters)` says whether the server refused
+    some that will be left out from now on.
+    """
 
-async def _attempt(
-    client: ApiClient, parameters: Mapping[str, Any], timeouts: Timeouts, emit: Emit, attempt: int
-) -> tuple[RequestEnded, bool]:
-    shown = False
+    client: ApiClient
+    parameters: Callable[[], Mapping[str, Any]]
+    refused: Callable[[Failure, Mapping[str, Any]], bool]
+    timeouts: Timeouts
+    bench: Workbench
+    turn: Turn
+    emit: Emit
 
-    def watch(event: Event) -> None:
-        nonlocal shown
-        shown = shown or _shows(event)
-        emit(event)
+    async def run(self) -> TurnResult:
+        """Send requests until the turn is over. Raises nothing but CancelledError."""
+        try:
+            await self.client.ready()
+        except RequestError as error:
+            return TurnResult(Outcome.FAILED, None, error.failure)
+        rounds = pauses = 0
+        while True:
+            ended = await self._request()
+            if not ended.complete:
+                return TurnResult(Outcome.FAILED, ended.stop_reason, ended.error)
+            if ended.stop_reason == "pause_turn" and pauses < MAX_PAUSES:
+                pauses += 1
+            elif self.bench.tools and ended.stop_reason in ("tool_use", None) and await self._tools(rounds):
+                rounds += 1
+            else:
+                return TurnResult(Outcome.COMPLETED, ended.stop_reason, None)
 
-    emit(RequestStarted(time.monotonic(), str(parameters["model"]), attempt))
-    return await stream_request(client, parameters, timeouts, watch), shown
+    async def _tools(self, rounds: int) -> bool:
+        """Run what the reply calls; returns whether the turn goes on."""
+        request = self.turn.requests[-1]
+        calls = propose(request, self.emit)
+        if rounds >= MAX_ROUNDS:
+            skip_all(calls, self.emit)
+            return False
+        await run_calls(request, calls, self.bench, self.emit)
+        return bool(calls)
+
+    async def _request(self) -> RequestEnded:
+        """One request, sent again as often as it may be."""
+        attempt = 1
+        while True:
+            parameters = self.parameters()
+            # Of a long conversation that took a few ms, and the SDK takes as many: keys may come in between.
+            await asyncio.sleep(0)
+            ended, shown = await self._attempt(parameters, attempt)
+            if ended.complete:
+                return ended
+            failure = dataclasses.replace(ended.error or Failure("cut_off", "the reply did not end"), attempts=attempt)
+            delay = None if shown else retry_delay(failure, attempt, random.random())
+            if delay is None and not shown and attempt < ATTEMPTS:
+                delay = 0.0 if self.refused(failure, parameters) else None
+            if delay is None:
+                return dataclasses.replace(ended, error=failure)
+            attempt += 1
+            now = time.monotonic()
+            self.emit(RetryScheduled(now, now + delay, attempt, ATTEMPTS, failure))
+            await asyncio.sleep(delay)
+
+    async def _attempt(self, parameters: Mapping[str, Any], attempt: int) -> tuple[RequestEnded, bool]:
+        shown = False
+        emit: Callable[[Event], None] = self.emit
+
+        def watch(event: Event) -> None:
+            nonlocal shown
+            shown = shown or _shows(event)
+            emit(event)
+
+        emit(RequestStarted(time.monotonic(), str(parameters["model"]), attempt))
+        return await stream_request(self.client, parameters, self.timeouts, watch), shown
 
 
 def _shows(event: Event) -> bool:

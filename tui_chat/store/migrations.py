@@ -130,7 +130,21 @@ def conversations_as_trees(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX journal_by_turn ON journal (turn_id)")
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (conversations_as_trees,)
+def rounds_of_tools(connection: sqlite3.Connection) -> None:
+    """Tools, going on, effort, and what is not understood.
+
+    A turn may be several requests with the results of tools between them: each keeps its calls. A prompt may be the
+    program's own instruction to go on from the reply before. Effort is chosen per conversation, as the model is. Events
+    and fields that are not known are kept as they came.
+    """
+    connection.execute("ALTER TABLE requests ADD COLUMN calls TEXT")  # JSON: list of ToolCall; NULL: none
+    connection.execute("ALTER TABLE requests ADD COLUMN unknown_events TEXT")  # JSON: list; NULL: none
+    connection.execute("ALTER TABLE requests ADD COLUMN fields TEXT")  # JSON: object; NULL: none
+    connection.execute("ALTER TABLE messages ADD COLUMN continues INTEGER NOT NULL DEFAULT 0")
+    connection.execute("ALTER TABLE conversations ADD COLUMN effort TEXT")
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (conversations_as_trees, rounds_of_tools)
 
 
 def check(connection: sqlite3.Connection, path: Path | None, migrations: Sequence[Migration] = MIGRATIONS) -> int:

@@ -136,9 +136,10 @@ def _summaries(rows: Iterable[sqlite3.Row]) -> list[ConversationSummary]:
 
 
 def latest_prompts(connection: sqlite3.Connection, limit: int) -> list[str]:
-    """The texts of the `limit` latest prompts, newest first; a prompt that was sent several times counts once."""
+    """The texts of the `limit` latest prompts, newest first, each once; instructions to go on were typed by nobody."""
     texts: dict[str, None] = {}
-    query = "SELECT messages.* FROM turns JOIN messages ON messages.id = prompt_id ORDER BY started_at DESC, turns.number DESC"
+    query = "SELECT messages.* FROM turns JOIN messages ON messages.id = prompt_id WHERE NOT continues"
+    query += " ORDER BY started_at DESC, turns.number DESC"
     for row in connection.execute(query):
         if len(texts) >= limit:
             break

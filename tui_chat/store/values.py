@@ -20,6 +20,7 @@ from tui_chat.conversation import (
     Request,
     Role,
     Stamps,
+    ToolCall,
     Turn,
     Usage,
 )
@@ -58,6 +59,7 @@ def conversation_row(conversation: Conversation) -> dict[str, Any]:
         "title": storable(conversation.title),
         "model": plain(conversation.model),
         "system": plain(conversation.system),
+        "effort": plain(conversation.effort),
         "draft": storable(conversation.draft),
         "queued": to_json(conversation.queued),
     }
@@ -71,6 +73,7 @@ def conversation_from(row: Row, turns: list[Turn]) -> Conversation:
         title=row["title"],
         model=row["model"],
         system=row["system"],
+        effort=row["effort"],
         draft=row["draft"],
         queued=tuple(json.loads(row["queued"])),
         turns=turns,
@@ -87,6 +90,7 @@ def message_row(conversation_id: str, message: Message) -> dict[str, Any]:
         "blocks": to_json(message.blocks),
         "unfinished": to_json(message.unfinished),
         "created_at": message.created_at,
+        "continues": message.continues,
     }
 
 
@@ -94,7 +98,10 @@ def message_from(row: Row) -> Message:
     """The message of a row."""
     role: Role = "assistant" if row["role"] == "assistant" else "user"
     blocks = tuple(json.loads(row["blocks"]))
-    return Message(row["id"], row["parent_id"], role, blocks, row["created_at"], tuple(json.loads(row["unfinished"])))
+    unfinished = tuple(json.loads(row["unfinished"]))
+    return Message(
+        row["id"], row["parent_id"], role, blocks, row["created_at"], unfinished, continues=bool(row["continues"])
+    )
 
 
 def running_row(turn: Turn, owner: Owner) -> dict[str, Any]:
@@ -133,13 +140,13 @@ def ended_row(turn: Turn) -> dict[str, Any]:
 
 
 def request_rows(turn: Turn) -> list[dict[str, Any]]:
-    """The requests of a turn. The latest one's blocks are the turn's reply; an earlier one's are kept with it."""
+    """The requests of a turn. Each keeps its blocks, but for the only round of a turn without tools: they are the reply."""
     return [_request_row(turn, position, request) for position, request in enumerate(turn.requests)]
 
 
 def _request_row(turn: Turn, position: int, request: Request) -> dict[str, Any]:
     blocks = request.ordered_blocks
-    apart = bool(blocks) and request is not turn.request
+    apart = bool(blocks) and (len(turn.rounds) > 1 or turn.rounds[0] is not request or bool(request.calls))
     return {
         "turn_id": turn.id,
         "position": position,
@@ -160,6 +167,9 @@ def _request_row(turn: Turn, position: int, request: Request) -> dict[str, Any]:
         "pings": request.pings,
         "blocks": to_json([block.content() for block in blocks]) if apart else None,
         "unfinished": to_json([at for at, block in enumerate(blocks) if not block.ended]) if apart else None,
+        "unknown_events": to_json(request.unknown_events) if request.unknown_events else None,
+        "fields": to_json(request.fields) if request.fields else None,
+        "calls": to_json([_call_row(turn, call) for call in request.calls.values()]) if request.calls else None,
     }
 
 
@@ -184,8 +194,8 @@ def turn_from(row: Row, prompt: Message, requests: Sequence[Row], reply: Message
         in_context=bool(row["in_context"]),
         retry_of=row["retry_of"],
     )
-    if turn.request is not None and reply is not None:
-        turn.request.blocks = _blocks(reply.blocks, reply.unfinished)
+    if reply is not None and len(turn.rounds) == 1 and not turn.rounds[0].calls:
+        turn.rounds[0].blocks = _blocks(reply.blocks, reply.unfinished)
     return turn
 
 
@@ -206,7 +216,18 @@ def _request_from(row: Row) -> Request:
         delta_count=row["delta_count"],
         characters=row["characters"],
         pings=row["pings"],
+        unknown_events=json.loads(row["unknown_events"] or "[]"),
+        fields=json.loads(row["fields"] or "{}"),
+        calls={call.tool_use_id: call for call in _calls(row["calls"])},
     )
+
+
+def _call_row(turn: Turn, call: ToolCall) -> dict[str, Any]:
+    return {**dataclasses.asdict(call), "started": _since(turn, call.started), "ended": _since(turn, call.ended)}
+
+
+def _calls(text: str | None) -> list[ToolCall]:
+    return [ToolCall(**call) for call in json.loads(text)] if text else []
 
 
 def on_own_clock(turn: Turn) -> None:
@@ -214,6 +235,8 @@ def on_own_clock(turn: Turn) -> None:
     for request in turn.requests:
         for name in STAMPS:
             setattr(request.stamps, name, _since(turn, getattr(request.stamps, name)))
+        for call in request.calls.values():
+            call.started, call.ended = _since(turn, call.started), _since(turn, call.ended)
     turn.ended, turn.retry_at = _since(turn, turn.ended), _since(turn, turn.retry_at)
     turn.started = 0.0
 

@@ -13,19 +13,20 @@ from tui_chat.store import values
 from tui_chat.store.owner import Owner
 
 _ADD_CONVERSATION: Final = """
-    INSERT INTO conversations (id, created_at, updated_at, title, model, system, draft, queued)
-    VALUES (:id, :created_at, :updated_at, :title, :model, :system, :draft, :queued)
+    INSERT INTO conversations (id, created_at, updated_at, title, model, system, effort, draft, queued)
+    VALUES (:id, :created_at, :updated_at, :title, :model, :system, :effort, :draft, :queued)
     ON CONFLICT (id) DO """
 _UPDATE: Final = """UPDATE SET
-    model = excluded.model, system = excluded.system, draft = excluded.draft, queued = excluded.queued, title = """
+    model = excluded.model, system = excluded.system, effort = excluded.effort,
+    draft = excluded.draft, queued = excluded.queued, title = """
 NEW_CONVERSATION: Final = _ADD_CONVERSATION + "NOTHING"
 SAVE_CONVERSATION: Final = _ADD_CONVERSATION + _UPDATE + "excluded.title"
 # A title given meanwhile, perhaps in another window, is not taken back by a turn that begins.
 BEGIN_CONVERSATION: Final = _ADD_CONVERSATION + _UPDATE + "CASE title WHEN '' THEN excluded.title ELSE title END"
 
 _ADD_MESSAGE: Final = """
-    INSERT INTO messages (id, conversation_id, parent_id, role, blocks, unfinished, created_at)
-    VALUES (:id, :conversation_id, :parent_id, :role, :blocks, :unfinished, :created_at)
+    INSERT INTO messages (id, conversation_id, parent_id, role, blocks, unfinished, created_at, continues)
+    VALUES (:id, :conversation_id, :parent_id, :role, :blocks, :unfinished, :created_at, :continues)
     ON CONFLICT (id) DO """
 _ADD_PROMPT: Final = _ADD_MESSAGE + "NOTHING"  # siblings share it
 _ADD_REPLY: Final = _ADD_MESSAGE + "UPDATE SET blocks = excluded.blocks, unfinished = excluded.unfinished"

@@ -20,15 +20,15 @@ from textual.worker import Worker, WorkerState
 
 from tui_chat.config import Config
 from tui_chat.conversation import ConversationSummary
-from tui_chat.errors import StoreError, TuiChatError
+from tui_chat.errors import TuiChatError
 from tui_chat.runtime import Runtime, read_state, write_state
 from tui_chat.text import sanitise_line
 from tui_chat.ui import wording
 from tui_chat.ui.commands import COMMANDS
+from tui_chat.ui.conversation_commands import ConversationCommands
 from tui_chat.ui.driver import driver_class, take_mouse
 from tui_chat.ui.garbage import Collector
 from tui_chat.ui.links import link_note, may_open
-from tui_chat.ui.painted_app import PaintedApp
 from tui_chat.ui.screens.chat import ChatScreen
 from tui_chat.ui.screens.log_screen import LogScreen
 from tui_chat.ui.warm_up import LANGUAGES, warm_up
@@ -38,7 +38,7 @@ from tui_chat.ui.widgets.message_log import MessageLog
 _log = logging.getLogger(__name__)
 
 
-class TuiChatApp(PaintedApp):
+class TuiChatApp(ConversationCommands):
     """See the module. `prompt` is sent at once; `resume` is an id prefix, `continue_last` the last conversation."""
 
     CSS_PATH = "app.tcss"
@@ -189,65 +189,6 @@ class TuiChatApp(PaintedApp):
             return
         chat.start_over()
         chat.attach(session)
-
-    async def action_model(self, argument: str = "") -> None:
-        """Choose the model of the next request: from the server's list, or any name."""
-        chat = self.chat
-        if chat.session is None:
-            return
-        if not argument:
-            from tui_chat.ui.screens.dialogs import PickScreen  # dialogs are not needed for the first paint
-
-            entries = [(info.id, info.display_name or "") for info in self.runtime.catalog]
-            self.push_screen(
-                PickScreen("Model", entries, free_text=True, current=chat.session.model), self._model_chosen
-            )
-            return
-        await self._set_model(argument)
-
-    def _model_chosen(self, model: str | None) -> None:
-        if model:
-            self.run_worker(self._set_model(model))
-
-    async def _set_model(self, model: str) -> None:
-        session = self.chat.session
-        if session is None:
-            return
-        if any(character.isspace() for character in model) or model.startswith("/"):
-            self.notify(f"{sanitise_line(model)!r} is no model's name", severity="warning", markup=False)
-            return
-        session.conversation.model = model
-        await self._saved(session.save())
-        self.chat.refresh_status()
-        self.notify(f"{wording.model_name(model)} answers from the next request on", markup=False)
-
-    async def action_system(self, argument: str = "") -> None:
-        """Change the system prompt of this conversation."""
-        session = self.chat.session
-        if session is None:
-            return
-        if not argument:
-            from tui_chat.ui.screens.dialogs import SystemPromptScreen  # as above
-
-            self.push_screen(SystemPromptScreen(session.system or ""), self._system_written)
-            return
-        self._system_written(argument)
-
-    def _system_written(self, text: str | None) -> None:
-        session = self.chat.session
-        if text is None or session is None:
-            return
-        session.conversation.system = text.strip() or None
-        self.run_worker(self._saved(session.save()))
-        self.notify(
-            "the system prompt holds from the next request on" if text.strip() else "no system prompt", markup=False
-        )
-
-    async def _saved(self, saving: Any) -> None:
-        try:
-            await saving
-        except StoreError as error:
-            self.notify(sanitise_line(error.sentence), severity="warning", markup=False)
 
     def action_theme(self, argument: str = "") -> None:
         """Choose the colours; the choice is remembered."""

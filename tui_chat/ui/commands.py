@@ -27,6 +27,17 @@ COMMANDS: Final = (
     Command("resume", "Resume", "open an earlier conversation", "resume", "id or title"),
     Command("model", "Model", "choose the model of the next request", "model", "name"),
     Command("system", "System prompt", "change what the model is told before the conversation", "system", "text"),
+    Command(
+        "effort",
+        "Effort",
+        "choose how hard the model thinks",
+        "effort",
+        "level",
+        only=r"[a-z]*",
+    ),
+    Command(
+        "tools", "Tools", "let the model use tools, each call approved by you", "tools", "on or off", only=r"on|off|"
+    ),
     Command("theme", "Theme", "choose the colours", "theme", "name"),
     Command(
         "copy",
@@ -40,6 +51,7 @@ COMMANDS: Final = (
     Command("wrap", "Wrap code", "wrap long lines of code, or cut them", "wrap_code", key="w in the log"),
     Command("mouse", "Mouse", "leave the mouse to the terminal, for its own selecting, or take it back", "mouse"),
     Command("stop", "Stop", "stop the running reply", "stop", key="Esc", slash=False),
+    Command("continue", "Go on", "ask the model to go on from a reply that broke off", "go_on", key="g in the log"),
     Command("again", "Send again", "send the last prompt again after a stop or a failure", "send_again", slash=False),
     Command(
         "context",

@@ -4,12 +4,12 @@ Widths are chosen so that a running field keeps its place while its number chang
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from tui_chat import meter
-from tui_chat.conversation import Outcome, Turn
+from tui_chat.conversation import Outcome, Request, Turn, Usage
 from tui_chat.meter import Figures
 from tui_chat.text import sanitise_line
 
@@ -137,15 +137,42 @@ def running_state(turn: Turn, now: float, session_state: str) -> tuple[str, str]
         error = request.error if request else None
         cause = f": {_short_cause(error.type, error.status)}" if error else ""
         return (
-            f"retrying in {countdown(turn.retry_at - now)}, attempt {len(turn.requests) + 1} of {turn.retry_of}{cause}",
+            f"retrying in {countdown(turn.retry_at - now)}, attempt {_next_attempt(turn)} of {turn.retry_of}{cause}",
             "warm",
         )
     if request is None:
         return f"{word} {clock(now - turn.started):<6}", ""
+    if word in ("approval", "tool"):
+        return _tool_state(word, request, now)
     if word == "quiet":
         seconds, pings = meter.quiet_for(request, now)
         return f"quiet {seconds:.0f}s, {'pings' if pings else 'nothing'} arriving", "warm"
     return f"{word} {clock(now - request.stamps.sent):<6}", ""
+
+
+def _next_attempt(turn: Turn) -> int:
+    return turn.requests[-1].attempt + 1 if turn.requests else 1
+
+
+def thinking_summary(request: Request) -> str:
+    """One line for the thinking of a request, or '' if there was none."""
+    stamps = request.stamps
+    until = stamps.first_text or stamps.last_delta or stamps.ended
+    if stamps.first_thinking is None or until is None or until <= stamps.first_thinking:
+        return ""
+    details = request.usage.fields.get("output_tokens_details")
+    count = Usage(details).count("thinking_tokens") if isinstance(details, Mapping) else None
+    spent = f", {tokens(count)} tokens" if count else ""
+    return f"thought for {clock(until - stamps.first_thinking)}{spent}"
+
+
+def _tool_state(word: str, request: Request, now: float) -> tuple[str, str]:
+    calls = [call for call in request.calls.values() if call.result is None and (call.waiting or word == "tool")]
+    name = sanitise_line(calls[0].name)[:30] + (f" +{len(calls) - 1}" if len(calls) > 1 else "")
+    if word == "approval":
+        return f"approval: {name}", "warm"
+    since = min((call.started for call in calls if call.started is not None), default=now)
+    return f"tool {name} {clock(now - since):<6}", ""
 
 
 def _short_cause(kind: str, status: int | None) -> str:
@@ -191,10 +218,7 @@ def _figure_fields(status: Status, figures: Figures) -> Iterable[Field]:
         yield Field(f"{'~' + rate(status.rolling) if status.rolling is not None else UNKNOWN:>5} tok/s", KEEP_RATE)
     yield Field(f"{tokens(figures.input_tokens)} in", KEEP_IN)
     if figures.cache_read or figures.cache_write:
-        read, write = figures.cache_read, figures.cache_write
-        parts = [tokens(read)] if read else []
-        parts += [f"+{tokens(write)}"] if write else []
-        yield Field(f"({' '.join(parts)})", KEEP_CACHED, "dim")
+        yield Field(f"({cache_part(figures)})", KEEP_CACHED, "dim")
     out = f"{'~' if figures.output_estimated else ''}{tokens(figures.output_tokens)}"
     yield Field(f"{out:>5} out" if status.running else f"{out} out", KEEP_TOKENS)
     if figures.cost is not None:
@@ -206,6 +230,12 @@ def _figure_fields(status: Status, figures: Figures) -> Iterable[Field]:
         cost = "" if status.session_cost is None else f" {about}{money(status.session_cost)}"
         text = f"  session {tokens(status.session_in)} in {about}{tokens(status.session_out)} out{cost}"
         yield Field(text, KEEP_SESSION, "dim")
+
+
+def cache_part(figures: Figures) -> str:
+    """What of the prompt the cache gave, and what was written to it: `read +written`."""
+    parts = [tokens(figures.cache_read)] if figures.cache_read else []
+    return " ".join([*parts, f"+{tokens(figures.cache_write)}"] if figures.cache_write else parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,40 +256,59 @@ class Footer:
     actions: tuple[Action, ...] = ()
 
 
-def footer(turn: Turn, figures: Figures, *, goes_out: bool, saved: bool = True) -> Footer:
-    """The footer of a turn that has ended."""
-    again = Action("r", "send again", "send_again")
-    leave = Action("x", "leave out", "toggle_context") if turn.in_context else Action("x", "take in", "toggle_context")
+_LEFT_OUT: Final = "left out of the next request"
+_ENDS: Final = {
+    "max_tokens": "reached max_tokens",
+    "pause_turn": "the server paused, again and again",
+    "model_context_window_exceeded": "the context window is full: start a new chat, or leave earlier turns out with x",
+}
+
+
+def footer(turn: Turn, figures: Figures, *, can: Collection[str] = (), goes_out: bool, saved: bool = True) -> Footer:
+    """The footer of a turn that has ended; `can` names what the session could do now: go_on, go_back, again."""
     unsaved = [] if saved else ["not saved"]
     if turn.outcome is Outcome.CANCELLED:
-        return _stopped(turn, figures, goes_out, unsaved, (again, leave))
+        text = " · ".join([*_stopped(turn, figures), "stays in context" if goes_out else _LEFT_OUT, *unsaved])
+        return Footer(text, "warm", _actions(turn, can, "leave"))
+    context = [] if goes_out else [_LEFT_OUT]
     if turn.outcome is Outcome.FAILED:
         sentence = turn.error.sentence.removesuffix("; send again") if turn.error else "the turn failed"
         kind = {"cut_off": "cut off: ", "interrupted": "", "timed_out": "timed out: "}.get(
             turn.error.type if turn.error else "", "failed: "
         )
         out = [f"~{tokens(figures.output_tokens)} out"] if turn.text else []
-        context = [] if goes_out else ["left out of the next request"]
         text = " · ".join([kind + sanitise_line(sentence), *out, *context, *unsaved])
-        return Footer(text, "error", (again, leave))
+        # What the API has refused once it refuses again: that prompt has to change, or what stands before it.
+        bad = turn.error is not None and turn.error.status in (400, 413, 422)
+        return Footer(text, "error", _actions(turn, {*can} - {"again"} if bad else can, "edit" if bad else "leave"))
     if turn.stop_reason == "refusal":
         request = turn.request
         category = (request.stop_details or {}).get("category") if request else None
         why = f" ({sanitise_line(str(category))})" if category else ""
-        return Footer(" · ".join([f"refused{why}", "left out of the next request", *unsaved]), "warm")
-    parts = [*_figure_parts(figures), sanitise_line(turn.stop_reason or "no stop reason")]
-    if turn.stop_reason == "max_tokens":
-        parts[-1] = "reached max_tokens"
-    actions: tuple[Action, ...] = ()
-    if not goes_out:
-        parts.append("left out of the next request")
-        actions = (leave,)
+        return Footer(" · ".join([f"refused{why}", _LEFT_OUT, *unsaved]), "warm", _actions(turn, (), "edit"))
+    end = _ENDS.get(turn.stop_reason or "") or sanitise_line(turn.stop_reason or "no stop reason")
+    if any(call.skipped == "too_many_rounds" for request in turn.rounds for call in request.calls.values()):
+        end = "stopped: too many rounds of tools"
+    parts = [*_figure_parts(turn, figures), end, *context, *unsaved]
     if turn.server == "demo":
         parts.insert(0, "demo")
-    return Footer(" · ".join([*parts, *unsaved]), "warm" if turn.stop_reason == "max_tokens" else "dim", actions)
+    tone: Tone = "warm" if end != turn.stop_reason and turn.stop_reason else "dim"
+    return Footer(" · ".join(parts), tone, _actions(turn, {*can} - {"again"}, *(() if goes_out else ("leave",))))
 
 
-def _stopped(turn: Turn, figures: Figures, goes_out: bool, unsaved: list[str], actions: tuple[Action, ...]) -> Footer:
+def _actions(turn: Turn, can: Collection[str], *names: str) -> tuple[Action, ...]:
+    """What the footer offers: the `names`, and of what is possible now going on and going back."""
+    offered = {
+        "go_on": Action("g", "go on", "go_on"),
+        "edit": Action("e", "edit the prompt", "edit_prompt"),
+        "go_back": Action("f", "go on from before the bad turn", "go_back"),
+        "again": Action("r", "send again", "send_again"),
+        "leave": Action("x", "leave out" if turn.in_context else "take in", "toggle_context"),
+    }
+    return tuple(action for name, action in offered.items() if name in names or name in can)
+
+
+def _stopped(turn: Turn, figures: Figures) -> list[str]:
     request = turn.request
     thought_only = request is not None and request.characters > 0 and not turn.text.strip()
     parts = ["stopped by you"]
@@ -273,12 +322,12 @@ def _stopped(turn: Turn, figures: Figures, goes_out: bool, unsaved: list[str], a
         parts.append("it was still thinking")
     elif not turn.text.strip():
         parts.append("nothing had come")
-    parts.append("stays in context" if goes_out else "left out of the next request")
-    return Footer(" · ".join([*parts, *unsaved]), "warm", actions)
+    return parts
 
 
-def _figure_parts(figures: Figures) -> list[str]:
-    cached = f" ({tokens(figures.cache_read)} cached)" if figures.cache_read else ""
+def _figure_parts(turn: Turn, figures: Figures) -> list[str]:
+    cached = f" ({cache_part(figures)} cached)" if figures.cache_read or figures.cache_write else ""
+    calls = sum(len(request.calls) for request in turn.rounds)
     parts = [
         model_name(figures.model),
         f"TTFT {ttft(figures.ttft)}",
@@ -286,6 +335,8 @@ def _figure_parts(figures: Figures) -> list[str]:
         f"{tokens(figures.input_tokens)} in{cached}",
         f"{'~' if figures.output_estimated else ''}{tokens(figures.output_tokens)} out",
     ]
+    if calls:
+        parts.append(f"{calls} tool call{'s' if calls > 1 else ''}")
     if figures.cost is not None:
         parts.append(f"{'~' if figures.cost_estimated else ''}{money(figures.cost)}")
     return parts

@@ -16,21 +16,33 @@ from textual.worker import Worker, WorkerCancelled, WorkerFailed
 from tui_chat.conversation import Outcome, Turn
 from tui_chat.errors import TuiChatError, UsageError
 from tui_chat.events import (
+    ApprovalAnswered,
+    ApprovalRequested,
+    BlockEnded,
     BlockStarted,
     Event,
+    InputJsonDelta,
     RetryScheduled,
     TextDelta,
     ThinkingDelta,
+    ToolEnded,
+    ToolProposed,
+    ToolSkipped,
+    ToolStarted,
     TurnEnded,
     TurnStarted,
+    UnknownDelta,
+    UnknownEvent,
 )
 from tui_chat.meter import RollingRate
 from tui_chat.session import ChatSession, NotSavedError, State
 from tui_chat.text import sanitise_line
 from tui_chat.ui import commands, wording
 from tui_chat.ui.driver import set_terminal_title
-from tui_chat.ui.screens.log_screen import LogScreen
+from tui_chat.ui.screens.approvals import Approvals
+from tui_chat.ui.screens.reply_view import ReplyView, unknown_delta, unknown_event
 from tui_chat.ui.screens.transcript import Transcript
+from tui_chat.ui.screens.turn_actions import TurnActions
 from tui_chat.ui.status import starting, status_of
 from tui_chat.ui.widgets.composer import Composer
 
@@ -41,7 +53,7 @@ TICK = 0.1  # seconds between two looks at the clock while a turn runs; idle not
 QUIT_WINDOW = 2.0  # seconds within which a second Ctrl+C quits
 
 
-class ChatScreen(LogScreen):
+class ChatScreen(TurnActions):
     """Message log, composer, status bar."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -53,8 +65,9 @@ class ChatScreen(LogScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.session: ChatSession | None = None
         self._rolling = RollingRate()
+        self._view: ReplyView | None = None  # of the running turn
+        self._approvals = Approvals(self)
         self._unsaved: str | None = None  # a prompt that could not be stored; sent again it goes out unsaved
         self._quit_asked = 0.0
         self._waiting_prompt: str | None = None  # sent before the session was open
@@ -103,9 +116,10 @@ class ChatScreen(LogScreen):
         self.log_widget.action_follow()
         unsaved = self._unsaved == text
         self._unsaved = None
-        self._start(self.session.send(text, unsaved=unsaved), text)
+        self.start_turn(self.session.send(text, unsaved=unsaved), text)
 
-    def _start(self, stream: AsyncGenerator[Event, None], text: str) -> None:
+    def start_turn(self, stream: AsyncGenerator[Event, None], text: str) -> None:
+        """Read a turn of the session; `text` goes back to the composer if the session refuses it."""
         self._sending = True  # the session itself is busy only when the worker has run
         self._turn_worker = self.run_turn(stream, text)
 
@@ -124,7 +138,8 @@ class ChatScreen(LogScreen):
             if session is self.session:
                 self._unsaved = text
                 self.queue.paused = bool(self.queue)
-                self.prompt.give_back(text)
+                if text:
+                    self.prompt.give_back(text)
             self.notify(sanitise_line(error.sentence), severity="warning", timeout=10, markup=False)
         finally:
             self._sending = False
@@ -139,6 +154,14 @@ class ChatScreen(LogScreen):
         if session is None or session.turn is None:
             return
         turn = session.turn
+        if isinstance(event, TurnStarted):
+            self._view = self.transcript.begin(session, turn)
+            if not turn.prompt.continues:
+                self.chat_app.remember_prompt(turn.prompt.text)
+            self._set_title()
+        view = self._view
+        if view is None:
+            return
         match event:
             case TextDelta(at=at, text=text):
                 log.reply(turn.id).write(text)
@@ -146,25 +169,35 @@ class ChatScreen(LogScreen):
             case ThinkingDelta(at=at, thinking=text):
                 log.reply(turn.id).think(text)
                 self._count(at, text)
-            case BlockStarted(block=block):
-                if block.get("type") == "text":
-                    self.transcript.summarise_thinking(turn)
-                    if isinstance(begun := block.get("text"), str) and begun:
-                        log.reply(turn.id).write(begun)
-                        self._count(event.at, begun)
-                elif isinstance(begun := block.get("thinking"), str) and begun:
-                    log.reply(turn.id).think(begun)
-                    self._count(event.at, begun)
-            case TurnStarted():
-                self.transcript.begin(turn)
-                self.chat_app.remember_prompt(turn.prompt.text)
-                self._set_title()
+            case InputJsonDelta(at=at, partial_json=text):
+                self._count(at, text)
+            case BlockStarted(at=at, block=block):
+                if begun := view.block_started(block):
+                    self._count(at, begun)
+            case BlockEnded(index=index):
+                view.block_ended(turn.requests[-1].blocks[index])
+            case UnknownDelta(delta=delta):
+                view.note(unknown_delta(delta))
+            case UnknownEvent(name=name):
+                view.note(unknown_event(name))
+            case ApprovalRequested(tool_use_id=tool_use_id):
+                self._show_call(view, turn, tool_use_id)
+                self._approvals.ask(session, turn.requests[-1].calls[tool_use_id])
+            case ApprovalAnswered(tool_use_id=tool_use_id):
+                self._approvals.answered(tool_use_id)
+                self._show_call(view, turn, tool_use_id)
+            case ToolProposed() | ToolStarted() | ToolEnded() | ToolSkipped():
+                self._show_call(view, turn, event.tool_use_id)
             case RetryScheduled():
                 self.refresh_status()
             case TurnEnded():
                 self._end(session, turn, event)
             case _:
                 pass
+
+    def _show_call(self, view: ReplyView, turn: Turn, tool_use_id: str) -> None:
+        view.update_call(turn.requests[-1].calls[tool_use_id], time.monotonic())
+        self.refresh_status()
 
     def _count(self, at: float, text: str) -> None:
         if self._rolling.is_empty:
@@ -173,6 +206,8 @@ class ChatScreen(LogScreen):
 
     def _end(self, session: ChatSession, turn: Turn, event: TurnEnded) -> None:
         self.chat_app.runtime.ratios.learn(turn)
+        if self._view is not None:
+            self._view.end()
         self.transcript.end(session, turn, saved=event.saved)
         if event.outcome is not Outcome.COMPLETED and self.queue:
             self.queue.paused = True
@@ -200,21 +235,22 @@ class ChatScreen(LogScreen):
             self.prompt.give_back(text)
             self.say(f"{commands.why_not(text)}; a space before it sends it as text", "warning", timeout=5)
             return
-        if self._busy:
+        if self.busy:
             self.queue.add(text)
             self.prompt.show_queue()
         else:
             self._send(text)
 
     @property
-    def _busy(self) -> bool:
+    def busy(self) -> bool:
+        """Whether a turn runs, or is about to."""
         if self._waiting_prompt is not None or self._sending:
             return True
         return self.session is not None and self.session.state is not State.IDLE
 
     def _release_queue(self, *, asked: bool = False) -> None:
         """Send the next queued message: after a completed turn, or when the user asks."""
-        if self._busy or not self.queue:
+        if self.busy or not self.queue:
             return
         last = self.session.turn if self.session else None
         if not asked and (self.queue.paused or last is None or last.outcome is not Outcome.COMPLETED):
@@ -224,56 +260,11 @@ class ChatScreen(LogScreen):
         self.prompt.show_queue()
         self._send(text)
 
-    def _turn(self, turn_id: str | None) -> Turn | None:
-        turns = self.session.conversation.turns if self.session else []
-        return next((turn for turn in reversed(turns) if turn.id == turn_id), None)
-
-    def act(self, action: str, turn_id: str) -> None:
-        """Do what a footer offers, for one turn."""
-        turn = self._turn(turn_id)
-        if turn is None:
-            return
-        match action:
-            case "send_again":
-                self._send_again(turn)
-            case "toggle_context":
-                self._toggle_context(turn)
-            case "toggle_thinking" if not turn.thinking:
-                self.say("this reply has no thinking that could be shown")
-            case "toggle_thinking":
-                self.log_widget.reply(turn.id).show_thinking()
-            case "copy_message":
-                self.copy(self.log_widget.cursor_source)
-            case _:
-                pass
-
-    def _send_again(self, turn: Turn) -> None:
-        if self.session is None or self._busy:
-            return
-        if turn.outcome is Outcome.COMPLETED:
-            self.say("this reply is complete; only a stopped or failed prompt is sent again")
-            return
-        turn.in_context = False
-        self.transcript.end(self.session, turn)
-        self.composer.focus()
-        self.log_widget.action_follow()
-        self._start(self.session.resend(turn), turn.prompt.text)
-
-    @work(group="mark", exit_on_error=False)
-    async def _toggle_context(self, turn: Turn) -> None:
-        session = self.session
-        if session is None or turn.outcome is None:
-            return
-        await session.set_in_context(turn, in_context=not turn.in_context)
-        if session is self.session:
-            self.transcript.end(session, turn)
-            self.say("in the next requests again" if session.goes_out(turn) else "left out of the next requests")
-
     # Actions -------------------------------------------------------------------------------------------------------
 
     def run_command(self, command: commands.Command, argument: str) -> None:
         """Run a command of the table with its argument."""
-        if command.action in ("send_again", "toggle_context"):
+        if command.action in self.LOG_KEYS.values():
             for turn in self.session.conversation.turns[-1:] if self.session else ():
                 self.act(command.action, turn.id)
             return
@@ -316,7 +307,7 @@ class ChatScreen(LogScreen):
         if self._waiting_prompt is not None:
             self._take_back()
             return
-        if self._busy:
+        if self.busy:
             self.action_stop()
             return
         now = time.monotonic()
@@ -325,25 +316,6 @@ class ChatScreen(LogScreen):
             return
         self._quit_asked = now
         self.notify("Ctrl+C again quits; Ctrl+Q quits at once", timeout=QUIT_WINDOW, markup=False)
-
-    def action_copy(self, argument: str = "") -> None:
-        """Copy the last reply as markdown, its code block of that number, or the whole chat."""
-        turns = self.session.conversation.turns if self.session else []
-        last = next((turn for turn in reversed(turns) if turn.text), None)
-        if argument == "chat":
-            self.action_copy_chat()
-        elif argument and last is not None:
-            code = self.log_widget.code_of(last.id, int(argument)) if argument.isdecimal() else None
-            if code is None:
-                self.notify("the last reply has no such code block", severity="warning", markup=False)
-            else:
-                self.copy(code)
-        else:
-            self.copy(last.text if last is not None else "")
-
-    def action_copy_chat(self) -> None:
-        """Copy all prompts and replies as one markdown text."""
-        self.copy(self.transcript.as_markdown(self.session.conversation.turns if self.session else []))
 
     def start_over(self) -> None:
         """Empty the screen for another conversation."""

@@ -37,6 +37,9 @@ class LogScreen(Screen[None]):
         "r": "send_again",
         "x": "toggle_context",
         "t": "toggle_thinking",
+        "g": "go_on",
+        "e": "edit_prompt",
+        "f": "go_back",
     }
     LOG_ACTIONS: ClassVar[dict[str, str]] = {
         "b": "copy_code",

@@ -7,6 +7,7 @@ from tui_chat.conversation import Outcome, Turn
 from tui_chat.runtime import Runtime
 from tui_chat.session import ChatSession
 from tui_chat.ui import wording
+from tui_chat.ui.screens.reply_view import ReplyView
 from tui_chat.ui.widgets.message_log import MessageLog
 
 WELCOME = """\
@@ -34,34 +35,35 @@ class Transcript:
         self._log.clear()
         with self._log.bulk():
             for turn in session.conversation.turns:
-                self._log.add_prompt(turn.id, turn.prompt.text)
-                self._log.add_reply(turn.id, turn.text)
-                if thinking := turn.thinking:
-                    self._log.reply(turn.id).think(thinking)
+                view = self._open(turn)
+                view.show_stored()
+                view.end()
                 self.end(session, turn)
 
-    def begin(self, turn: Turn) -> None:
-        """A turn that begins: the prompt, and room for the reply."""
-        self._log.add_prompt(turn.id, turn.prompt.text)
-        self._log.add_reply(turn.id)
+    def begin(self, session: ChatSession, turn: Turn) -> ReplyView:
+        """A turn that begins: the prompt, or a seam where it goes on from the one before, and room for the reply."""
+        for before in session.conversation.turns[-2:-1]:
+            self.end(session, before)  # nothing goes on from it any more
+        return self._open(turn)
 
-    def summarise_thinking(self, turn: Turn) -> None:
-        """Thinking is over: one line takes its place, if there was any; of a turn without text it is all that came."""
-        if turn.outcome is not None and turn.thinking and not turn.text.strip():
-            self._log.reply(turn.id).show_thinking(shown=True)
-        elif summary := _thinking_summary(turn):
-            self._log.reply(turn.id).thought(f"{summary}   t shows it" if turn.thinking else summary)
+    def _open(self, turn: Turn) -> ReplyView:
+        if turn.prompt.continues:
+            self._log.add_seam(turn.id)
+        else:
+            self._log.add_prompt(turn.id, turn.prompt.text)
+        self._log.add_reply(turn.id)
+        return ReplyView(self._log, turn)
 
     def end(self, session: ChatSession, turn: Turn, *, saved: bool = True) -> None:
         """A turn that has ended, or whose footer has to say something else now."""
         if not saved:
             self._unsaved.add(turn.id)
-        self.summarise_thinking(turn)
         figures = self._runtime.figures(turn, time.monotonic())
-        goes_out = session.goes_out(turn)
-        self._log.reply(turn.id).end(
-            wording.footer(turn, figures, goes_out=goes_out, saved=turn.id not in self._unsaved)
+        saved = turn.id not in self._unsaved
+        footer = wording.footer(
+            turn, figures, can=_possible(session, turn), goes_out=session.goes_out(turn), saved=saved
         )
+        self._log.reply(turn.id).end(footer)
 
     def as_markdown(self, turns: Iterable[Turn]) -> str:
         """All that was said, as one text; what ended early says so."""
@@ -69,21 +71,22 @@ class Transcript:
 
         said: list[Said] = []
         for turn in turns:
-            said.append(Said("You", turn.prompt.text))
+            if not turn.prompt.continues:
+                said.append(Said("You", turn.prompt.text))
             figures = self._runtime.figures(turn, time.monotonic())
             early = turn.outcome is not None and turn.outcome is not Outcome.COMPLETED
-            footer = wording.footer(turn, figures, goes_out=True, saved=True) if early else None
+            footer = wording.footer(turn, figures, goes_out=True) if early else None
             said.append(Said(wording.model_name(turn.model), turn.text, footer.text if footer else ""))
         return chat_markdown(said)
 
 
-def _thinking_summary(turn: Turn) -> str:
-    """One line for the thinking of a turn, or '' if there was none."""
-    request = turn.request
-    if request is None or request.stamps.first_thinking is None:
-        return ""
-    stamps = request.stamps
-    until = stamps.first_text or stamps.last_delta or stamps.ended
-    if until is None or until <= request.stamps.first_thinking:
-        return ""
-    return f"thought for {wording.clock(until - request.stamps.first_thinking)}"
+def _possible(session: ChatSession, turn: Turn) -> set[str]:
+    """What the footer may offer now: all of it is about the end of the conversation."""
+    if turn is not session.conversation.turns[-1]:
+        return set()
+    possible = {"again"}
+    if session.can_go_on(turn):
+        possible.add("go_on")
+    if session.blamed(turn) is not None:
+        possible.add("go_back")
+    return possible

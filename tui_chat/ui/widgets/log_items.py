@@ -1,4 +1,4 @@
-"""What stands in the log: prompts, notices, replies (`reply_item.py`). Each holds its source and, once laid out, its lines.
+"""What stands in the log: prompts, notices, seams; replies (`reply_item.py`), tools (`tool_item.py`). Each holds its source and its lines.
 
 An item that was never near the screen has only an estimate of its height; the log lays it out when it comes into view. Items
 know nothing of scrolling; they turn text into Strips of a given width.
@@ -7,11 +7,12 @@ know nothing of scrolling; they turn text into Strips of a given width.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tui_chat.text import sanitise
+from tui_chat.text import sanitise, sanitise_line
 from tui_chat.ui.markdown.layout import Flow, segments
 from tui_chat.ui.widgets.markdown_view import Looks
 
@@ -25,7 +26,7 @@ _PART: Final = 8_000  # characters that are laid out at once
 
 
 class LogItem(Protocol):
-    """One message of the log, or a notice."""
+    """A message of the log or a part of one, or a notice."""
 
     turn_id: str
     width: int  # the width it was laid out for; 0: not yet
@@ -92,6 +93,13 @@ def wrapping(
 def wrapped(text: str, style: Style, width: int, first: Sequence[Segment], rest: Sequence[Segment]) -> list[Strip]:
     """`text` wrapped, with `first` before its first row and `rest` before the others."""
     return [strip for _, strips in wrapping(text, style, width, first, rest) for strip in strips]
+
+
+def cut(text: str, width: int) -> str:
+    """A line of text in at most `width` cells, with a mark where something was left out."""
+    if cell_len(text) <= width:
+        return text
+    return f"{set_cell_size(text, max(0, width - 1)).rstrip()}…" if width > 0 else ""
 
 
 class _TextItem:
@@ -168,6 +176,26 @@ class NoticeItem(_TextItem):
     def layout(self, width: int, looks: Looks) -> None:
         """Make the lines for `width` cells."""
         self._lay_out(sanitise(self.source), looks[self._style], width, [Segment(" " * INDENT)])
+
+
+class SeamItem(_TextItem):
+    """In place of a prompt, before a turn that goes on with the reply above: nobody has said anything."""
+
+    def __init__(self, turn_id: str, text: str) -> None:
+        super().__init__(turn_id, "")
+        self._text = f"┄┄ {sanitise_line(text)}"
+
+    def layout(self, width: int, looks: Looks) -> None:
+        """Make the line for `width` cells."""
+        self.width = width
+        self._lines = [
+            Strip([Segment(" " * INDENT), Segment(cut(self._text, width - INDENT - MARGIN), looks["seam"])]),
+            BLANK,
+        ]
+
+    def selected(self, start: "Place", end: "Place") -> str:
+        """Nothing: it is drawn, not said."""
+        return ""
 
 
 def inside(place: "Place") -> "Place":

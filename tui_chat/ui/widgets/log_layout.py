@@ -1,6 +1,7 @@
 """Which line of the log belongs to which item: the items one below the other, laid out only where somebody looks.
 
-An item that was never in view counts with an estimate of its height. Nothing here scrolls or paints; what a change means for the
+An item that was never in view counts with an estimate of its height. Neighbours can be one message: then they are laid out together,
+because the code blocks of a later one are numbered on from those of an earlier one. Nothing here scrolls or paints; what a change means for the
 reader's place is the log's to decide, so the methods say by how many lines something grew.
 """
 
@@ -21,10 +22,12 @@ class LogLayout:
         self.total = 0
         self.width = 0
         self._starts: list[int] = []
+        self._firsts: list[int] = []  # of each item the place where its message begins
         self._looks: Looks | None = None
 
-    def append(self, item: LogItem) -> None:
-        """Put `item` at the end, with an estimate of its height."""
+    def append(self, item: LogItem, *, joins: bool = False) -> None:
+        """Put `item` at the end, with an estimate of its height. `joins`: it belongs to the message before it."""
+        self._firsts.append(self._firsts[-1] if joins else len(self.items))
         self.items.append(item)
         self._starts.append(self.total)
         self.total += item.height
@@ -33,6 +36,7 @@ class LogLayout:
         """Forget all items."""
         self.items.clear()
         self._starts.clear()
+        self._firsts.clear()
         self.total = 0
 
     def restyle(self, width: int, looks: Looks) -> None:
@@ -59,6 +63,18 @@ class LogLayout:
     def place_at(self, line: int) -> int | None:
         """The place of the item that `line` belongs to."""
         return bisect_right(self._starts, line) - 1 if 0 <= line < self.total else None
+
+    def message(self, place: int) -> range:
+        """The places of the message that the item at `place` belongs to."""
+        first, stop = self._firsts[place], place + 1
+        while stop < len(self._firsts) and self._firsts[stop] == first:
+            stop += 1
+        return range(first, stop)
+
+    def message_at(self, line: int) -> int | None:
+        """Where the message begins that `line` belongs to, as a place."""
+        place = self.place_at(line)
+        return None if place is None else self._firsts[place]
 
     def place_of(self, item: LogItem) -> int:
         """The place of `item`; what changes stands near the end, so the search begins there."""
@@ -111,8 +127,8 @@ class LogLayout:
         return longest
 
     def hole(self, top: int, bottom: int) -> int | None:
-        """The first item with lines from `top` to `bottom` that is not laid out yet."""
-        place = self.place_at(top)
+        """The first item of the messages with lines from `top` to `bottom` that is not laid out yet."""
+        place = self.message_at(top)
         while place is not None and place < len(self.items) and self._starts[place] < bottom:
             if not self.items[place].width:
                 return place
@@ -135,9 +151,10 @@ class LogLayout:
         return grown
 
     def fill_end(self, lines: int) -> None:
-        """Lay out the last `lines` lines."""
-        for item in reversed(self.items):
-            if lines <= 0:
+        """Lay out the last `lines` lines, and the beginning of their first message."""
+        for place in range(len(self.items) - 1, -1, -1):
+            item = self.items[place]
+            if lines <= 0 and self._firsts[min(place + 1, len(self.items) - 1)] > place:
                 break
             if not item.width:
                 self._lay_out(item)
@@ -145,7 +162,9 @@ class LogLayout:
         self._sum_up()
 
     def fill_from(self, place: int, lines: int) -> None:
-        """Lay out `lines` lines from the item at `place` on."""
+        """Lay out `lines` lines from the item at `place` on, and what comes before it in its message."""
+        for item in self.items[self._firsts[place] : place]:
+            self._lay_out(item)
         for item in self.items[place:]:
             if lines <= 0:
                 break

@@ -1,12 +1,8 @@
-"""The conversation in one widget of lines.
+"""The conversation in one widget of lines: its turns, the message cursor, what keys and clicks on it mean.
 
-Why one widget: every layout of Textual walks all widgets of the screen, so a widget a message makes each token dearer than the
-last. Here messages are items that hold source and lines; a running reply changes only its open tail, at most once a frame. What
-was never in view is never laid out. It knows nothing of turns, stores or the network: values come down as calls, facts go up.
+How the lines come about stands in `log_view.py`. It knows nothing of stores or the network: values come down as calls, facts go up.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -16,21 +12,20 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
-from tui_chat.ui.widgets.frames import FrameGate
 from tui_chat.ui.widgets.keys import own_actions, passed_on, run_own
-from tui_chat.ui.widgets.log_items import INDENT, LogItem, NoticeItem, PromptItem, plain
-from tui_chat.ui.widgets.log_layout import LogLayout, kept_place
-from tui_chat.ui.widgets.log_paint import with_mark
-from tui_chat.ui.widgets.markdown_view import MarkdownView
+from tui_chat.ui.widgets.log_cursor import MessageCursor
+from tui_chat.ui.widgets.log_items import NoticeItem, PromptItem, SeamItem
+from tui_chat.ui.widgets.log_turn import LogTurn
+from tui_chat.ui.widgets.log_view import LogView
 from tui_chat.ui.widgets.reply_item import CodeView, Link, ReplyItem
+from tui_chat.ui.widgets.tool_item import ToolItem
 
 _CURSOR_MARK: Final = "▎"
 
 
-class MessageLog(MarkdownView, can_focus=True):
+class MessageLog(LogView, can_focus=True):
     """Prompts and replies, the newest at the end. Focused, it has a message cursor."""
 
-    INDENT = INDENT
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move_cursor(-1)", "Previous message", id="log.previous"),
         Binding("down", "move_cursor(1)", "Next message, then the composer", id="log.next"),
@@ -80,15 +75,11 @@ class MessageLog(MarkdownView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._items = LogLayout()
-        self._replies: dict[str, ReplyItem] = {}
-        self._dirty: dict[LogItem, None] = {}  # in the order they changed
-        self._frames = FrameGate(self, self._flush)
-        self._cursor: int | None = None
+        self._turns: dict[str, LogTurn] = {}
+        self._cursor = MessageCursor(self._items, self._turns)
         self._keys: dict[str, str] | None = None
         self._code_view = CodeView()
         self._hovered: Link | None = None
-        self._in_bulk = False
         self.action_letters: frozenset[str] = frozenset()
         self._typing = False  # keys go to the composer, which will have the focus in a moment
 
@@ -100,188 +91,104 @@ class MessageLog(MarkdownView, can_focus=True):
 
     def add_prompt(self, turn_id: str, text: str) -> None:
         """Append a user message."""
-        self._append(PromptItem(turn_id, text))
+        self.append(PromptItem(turn_id, text))
+
+    def add_seam(self, turn_id: str, text: str = "went on") -> None:
+        """In place of a prompt: the turn goes on with the reply above."""
+        self.append(SeamItem(turn_id, text))
 
     def add_reply(self, turn_id: str, text: str = "") -> None:
-        """Append a reply, finished or about to grow."""
-        reply = ReplyItem(turn_id, text, self._code_view)
-        self._replies[turn_id] = reply
-        self._append(reply)
+        """Append a reply, finished or about to grow; or another part of one, which ends the part before."""
+        turn = self._turn(turn_id)
+        if turn.newest is not None:
+            self.change(turn.newest)
+        self.append(turn.add_part(text))
+
+    def add_tool(self, turn_id: str, key: str) -> ToolItem:
+        """Append a tool call to a turn; the part of the reply above it is over. Of a known key: that call."""
+        turn = self._turn(turn_id)
+        if turn.tool(key) is None:
+            self.append(turn.add_tool(key))
+        return self.tool(turn_id, key)
 
     def add_notice(self, text: str, style: str = "footer") -> None:
         """Append a quiet line of the program's own."""
-        self._append(NoticeItem(text, style))
-
-    @contextmanager
-    def bulk(self) -> Iterator[None]:
-        """While a whole conversation is appended: only its end is laid out, once."""
-        self._in_bulk = True
-        try:
-            yield
-        finally:
-            self._in_bulk = False
-            self.action_follow()
+        self.append(NoticeItem(text, style))
 
     def reply(self, turn_id: str) -> ReplyItem:
-        """A reply that is about to change: what is done to it is painted with the next frame."""
-        reply = self._replies[turn_id]
-        self._dirty[reply] = None
-        self._frames.request()
-        return reply
+        """The newest part of a reply, about to change: what is done to it is painted with the next frame.
+
+        Below a tool at the end of the log it is a new part.
+        """
+        turn = self._turns[turn_id]
+        if turn.newest is None or (turn.ends_with_tool and self._items.items[-1].turn_id == turn_id):
+            self.add_reply(turn_id)
+        part = self._turns[turn_id].newest
+        if part is None:
+            raise KeyError(turn_id)
+        self.change(part)
+        return part
+
+    def tool(self, turn_id: str, key: str) -> ToolItem:
+        """A tool call that is about to change, as with `reply`."""
+        tool = self._turns[turn_id].tool(key)
+        if tool is None:
+            raise KeyError(key)
+        self.change(tool)
+        return tool
+
+    def toggle_details(self, turn_id: str, *, shown: bool | None = None) -> bool:
+        """Show the thinking and the tools of a turn, or hide them. Returns whether there are any."""
+        turn = self._turns[turn_id]
+        for item in turn:
+            self.change(item)
+        return turn.toggle_details(shown=shown)
+
+    def _turn(self, turn_id: str) -> LogTurn:
+        return self._turns.setdefault(turn_id, LogTurn(turn_id, self._code_view))
 
     def clear(self) -> None:
         """Empty the log."""
-        self._items.clear()
-        self._replies.clear()
-        self._dirty.clear()
-        self._cursor, self.following, self.selection = None, True, None
+        self._turns.clear()
+        self._cursor.place = None
         self._hover(None)
-        self.changed(0)
-
-    @property
-    def _pointed_at(self) -> LogItem | None:
-        return None if self._cursor is None else self._items.items[self._cursor]
+        super().clear()
 
     @property
     def cursor_turn(self) -> str | None:
         """The turn under the message cursor."""
-        item = self._pointed_at
-        return item.turn_id or None if item is not None else None
+        return self._cursor.turn_id
 
     @property
     def cursor_source(self) -> str:
-        """The source of the message under the cursor."""
-        item = self._pointed_at
-        return item.source if item is not None else ""
-
-    def code_under_cursor(self, number: int | None = None) -> str | None:
-        """A code block of the reply under the cursor: that one from 1, or the one in view."""
-        item = self._pointed_at
-        if not isinstance(item, ReplyItem) or self._cursor is None:
-            return None
-        if number is not None:
-            return item.code(number)
-        start = self._items.start(self._cursor)
-        return item.code_between(self.top - start, self.top + self.size.height - start)
-
-    def code_of(self, turn_id: str, number: int) -> str | None:
-        """A code block of a turn's reply, from 1."""
-        return self._replies[turn_id].code(number)
+        """The source of the message under the cursor: of a reply all parts."""
+        return self._cursor.source
 
     @property
     def cursor_links(self) -> list[Link]:
         """The links of the reply under the cursor."""
-        item = self._pointed_at
-        return item.links if isinstance(item, ReplyItem) and item.width else []
+        return self._cursor.links
 
-    @property
-    def total(self) -> int:
-        """How many lines there are; what was never in view counts as estimated."""
-        return self._items.total
+    def code_under_cursor(self, number: int | None = None) -> str | None:
+        """A code block of the reply under the cursor: that one from 1, or the one in view."""
+        return (
+            self._cursor.code_in(self.top, self.top + self.size.height) if number is None else self._cursor.code(number)
+        )
 
-    @property
-    def settled(self) -> bool:
-        """Whether nothing waits to be painted."""
-        return not (self._dirty or self._frames.due)
+    def code_of(self, turn_id: str, number: int) -> str | None:
+        """A code block of a turn's reply, from 1."""
+        return self._turns[turn_id].code(number)
 
-    # Growing -------------------------------------------------------------------------------------------------------
-
-    def _append(self, item: LogItem) -> None:
-        self._items.append(item)
-        if not self.has_focus:
-            self._cursor = None  # the next time the log points at the newest message
-        if not self._in_bulk:
-            place = len(self._items.items) - 1
-            self._items.lay_out(place)
-            self._items.settle(place)
-            self._go_on_with(item)
-            self.changed(self._items.start(place))
-
-    def _flush(self) -> None:
-        changed, self._dirty = self._dirty, {}
-        for item in changed:
-            place = self._items.place_of(item)
-            start, end = self._items.start(place), self._items.end(place)
-            first = start + item.update()
-            grown = self._settle(place)
-            shift = item.take_shift()
-            if self.selection is not None:
-                self.selection.shift(start, shift, end)
-            if grown and not self.following and first < self.top:
-                self.top = max(0, min(kept_place(self.top, self.size.height, start, end, grown), self.max_top))
-            self.changed(first, None if grown else end)
-            self._go_on_with(item)
-
-    def _go_on_with(self, item: LogItem) -> None:
-        """See to it that `item` is laid out to its end."""
-        if item.behind:
-            self._dirty[item] = None
-            self._frames.request(at_once=True)
-
-    def _settle(self, place: int) -> int:
-        """Take over the height of an item; returns by how many lines it grew."""
-        end = self._items.end(place)
-        grown = self._items.settle(place)
-        if grown and self.selection is not None:
-            self.selection.shift(end, grown)
-        return grown
-
-    # Layout --------------------------------------------------------------------------------------------------------
-
-    def on_resize(self) -> None:
-        """The width changed: the reader's line stays where it is."""
-        if self.text_width and self.text_width != self._items.width:
-            self.lay_out_again()
-        else:
-            self.top = min(self.top, self.max_top)
-            self.prepare()
-            self.changed(0)
-
-    def lay_out_again(self) -> None:
-        """The width or the looks have changed."""
-        if not self.text_width:
-            return
-        if self._looks is None:
-            self._looks = self.looks()
-        items, top = self._items, self.top
-        place = None if self.following else items.place_at(top)
-        share = 0.0 if place is None else (top - items.start(place)) / max(1, items.height(place))
-        items.restyle(self.text_width, self._looks)
-        self.selection = None
-        if place is None:
-            items.fill_end(self.size.height)
-        else:
-            items.fill_from(place, self.size.height * 2)
-            self.top = min(items.start(place) + int(share * items.height(place)), self.max_top)
-        for item in items.items:
-            self._go_on_with(item)
-        self.changed(0)
-
-    def prepare(self) -> bool:
-        """Lay out what has come into view; what grows above the view moves the view with it."""
-        items, moved = self._items, False
-        while items.width:
-            at_end = self.top >= self.max_top
-            place = items.hole(self.top, self.top + self.size.height)
-            if place is None:
-                break
-            moved = True
-            above = items.start(place) < self.top
-            items.lay_out(place)
-            self._go_on_with(items.items[place])
-            grown = self._settle(place)
-            if at_end:
-                self.top = self.max_top
-            elif above:
-                self.top += grown
-        return moved
+    def source_of(self, turn_id: str) -> str:
+        """The texts of all parts of a turn's reply, verbatim, and what they cite."""
+        return self._turns[turn_id].source
 
     # The message cursor --------------------------------------------------------------------------------------------
 
     def on_focus(self) -> None:
         """Focused, the log points at a message: the last one at first."""
-        if self._cursor is None and self._items.items:
-            self._cursor = len(self._items.items) - 1
+        if self._cursor.place is None:
+            self._cursor.move(-1)
         self.refresh()
 
     def on_blur(self) -> None:
@@ -291,18 +198,15 @@ class MessageLog(MarkdownView, can_focus=True):
 
     def action_move_cursor(self, by: int, leave: bool = True) -> None:
         """Point at another message and bring it into view; below the last one is the composer, if it may `leave`."""
-        count = len(self._items.items)
-        place = (count if self._cursor is None else self._cursor) + by
-        if place >= count:
+        if not self._cursor.move(by):
             if leave:
                 self.post_message(self.LeftAtEnd())
             return
-        self._cursor = max(0, place)
-        start, height = self._items.start(self._cursor), self._items.height(self._cursor)
-        if start < self.top or height > self.size.height:
-            self.show_from(start)
-        elif start + height > self.top + self.size.height:
-            self.show_from(start + height - self.size.height)
+        lines = self._cursor.lines
+        if lines.start < self.top or len(lines) > self.size.height:
+            self.show_from(lines.start)
+        elif lines.stop > self.top + self.size.height:
+            self.show_from(lines.stop - self.size.height)
         self.refresh()
 
     def _on_key(self, event: events.Key) -> None:  # type: ignore[override]  # Widget's is a coroutine; both are called
@@ -324,27 +228,26 @@ class MessageLog(MarkdownView, can_focus=True):
         event.stop()
         event.prevent_default()
 
+    def appended(self) -> None:
+        """Unfocused, the log points at the newest message the next time."""
+        if not self.has_focus:
+            self._cursor.place = None
+
     # Painting ------------------------------------------------------------------------------------------------------
 
     def line(self, index: int) -> Strip | None:
         """A line of the log; None where nothing is laid out."""
-        strip = self._items.strip(index)
+        strip = super().line(index)
         if strip is None or self._looks is None:
             return None
-        if self._cursor is not None and self.has_focus and self._items.place_at(index) == self._cursor:
+        if self.has_focus and self._cursor.is_at(index):
             return Strip([Segment(_CURSOR_MARK, self._looks["cursor"]), *strip.crop(1)])
         return strip
-
-    def overlay(self, strip: Strip, row: int) -> Strip:
-        """On the last row the mark that counts what is below."""
-        if self.following or self._looks is None or row != self.size.height - 1:
-            return strip
-        return with_mark(strip, self.below, self.over(self._looks["below"]))
 
     # Mouse and selection -------------------------------------------------------------------------------------------
 
     def on_click(self, event: events.Click) -> None:
-        """A footer's action, the mark at the end, a link, or the label of a code block."""
+        """A footer's action, the mark at the end, a tool, a link, or the label of a code block."""
         if self.dragged or event.chain > 1:
             return
         meta = event.style.meta
@@ -352,10 +255,19 @@ class MessageLog(MarkdownView, can_focus=True):
             self.post_message(self.LinkClicked(str(meta["href"])))
         elif meta.get("action") == "to_end":
             self.action_follow()
+        elif meta.get("action") == "toggle_tool":
+            self._toggle_tool(str(meta["turn_id"]), str(meta["key"]))
         elif "action" in meta:
             self.post_message(self.ActionChosen(str(meta["action"]), str(meta["turn_id"])))
         elif (code := self._items.code_at(event.y + self.top)) is not None:
             self.post_message(self.CodeChosen(code))
+
+    def _toggle_tool(self, turn_id: str, key: str) -> None:
+        """Open or close it where it stands: who clicks on a line reads on below it."""
+        self.following = False
+        self.tool(turn_id, key).toggle()
+        self._frames.flush()
+        self.following = self.top >= self.max_top
 
     def hovered(self, event: events.MouseMove) -> None:
         """Say which link the mouse is over."""
@@ -372,10 +284,6 @@ class MessageLog(MarkdownView, can_focus=True):
             self._hovered = link
             self.post_message(self.LinkHovered(link))
 
-    def selected_text(self) -> str:
-        """The source of what is selected; '' if nothing is."""
-        return self._items.selected(self.selection.first, self.selection.last) if self.selection is not None else ""
-
     # Code ----------------------------------------------------------------------------------------------------------
 
     def toggle_code_wrap(self) -> bool:
@@ -391,8 +299,3 @@ class MessageLog(MarkdownView, can_focus=True):
         if left != self._code_view.left:
             self._code_view.left = left
             self.changed(0)
-
-    def text_at(self, line: int) -> str:
-        """The text of a line of the log, '' where nothing is laid out."""
-        strip = self.line(line)
-        return plain([strip]) if strip is not None else ""

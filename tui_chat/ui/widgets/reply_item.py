@@ -1,27 +1,26 @@
-"""A reply in the log: thinking, markdown, footer.
+"""A part of a reply in the log: thinking, markdown, and what stands below it. Most replies have one part; tools make more of them.
 
 A long reply is laid out in parts of a few milliseconds, so that neither a resize nor an opening stops the screen: the first time
 room is kept free for it, later its old lines are shown until the new ones are complete.
 """
 
 import time
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 from textual.strip import Strip
 
 from tui_chat.text import sanitise, sanitise_line
-from tui_chat.ui.markdown.layout import segments, wrap
 from tui_chat.ui.widgets.log_items import BLANK, INDENT, MARGIN, inside, wrapped
 from tui_chat.ui.widgets.markdown_view import Looks
+from tui_chat.ui.widgets.reply_foot import ReplyFoot, Source
 from tui_chat.ui.wording import Footer
 
 if TYPE_CHECKING:
-    from tui_chat.ui.markdown import LiveDocument
+    from tui_chat.ui.markdown import CodeBlock, LiveDocument
     from tui_chat.ui.selection.stretch import Place
 
 READING: Final = 0.006  # seconds of a frame; the rest of it is for painting
@@ -46,10 +45,16 @@ class Link(NamedTuple):
 
 
 class ReplyItem:
-    """A reply: its thinking in dim lines, its text as markdown, and its footer once it has ended."""
+    """Thinking in dim lines, text as markdown, and below it sources, notes, and the footer once the reply has ended.
 
-    def __init__(self, turn_id: str, text: str = "", code_view: CodeView | None = None) -> None:
+    `earlier` is the part of the same reply above it: code blocks are numbered through them.
+    """
+
+    def __init__(
+        self, turn_id: str, text: str = "", code_view: CodeView | None = None, earlier: "ReplyItem | None" = None
+    ) -> None:
         self.turn_id, self.width = turn_id, 0
+        self._earlier = earlier
         self._code_view = code_view or CodeView()
         self.document: LiveDocument | None = None
         self._coming: LiveDocument | None = None  # for another width or theme; shown when it is complete
@@ -61,7 +66,8 @@ class ReplyItem:
         self._thinking: list[str] = []
         self._thought = ""
         self._thinking_shown = False
-        self._footer: Footer | None = None
+        self._closed = False  # another part follows
+        self._foot = ReplyFoot(turn_id)
         self._before: list[Strip] = []
         self._before_changed = False
         self._shift = 0
@@ -86,19 +92,42 @@ class ReplyItem:
         self._thought = summary
         self._layout_before()
 
+    @property
+    def has_thinking(self) -> bool:
+        """Whether there is thinking that can be shown."""
+        return bool(self._thinking)
+
+    @property
+    def thinking_shown(self) -> bool:
+        """Whether all of it is shown."""
+        return self._thinking_shown and self.has_thinking
+
     def show_thinking(self, *, shown: bool | None = None) -> None:
         """Show all the thinking, or hide it again (None: the other way round)."""
         self._thinking_shown = not self._thinking_shown if shown is None else shown
         self._layout_before()
 
+    def note(self, text: str) -> None:
+        """Say something about the reply on a quiet line below it; what was said before is counted."""
+        self._foot.note(text)
+
+    def sources(self, sources: Sequence[Source]) -> None:
+        """What it cites, all of it: listed below the text, with the numbers given."""
+        self._foot.sources = tuple(sources)
+
     def end(self, footer: Footer | None) -> None:
         """The reply is over; `footer` may be set again later."""
-        self._footer = footer
+        self._foot.footer = footer
         if not self._finished:
             self._finished = True
             for document in self._documents():
                 document.finish()
         self._layout_after()
+
+    def close(self) -> None:
+        """Something of the same reply follows, so this part is over; without any text it takes no lines."""
+        self._closed = True
+        self.end(None)
 
     def code(self, number: int) -> str | None:
         """The code block with that number, from 1, verbatim; None if there is none."""
@@ -129,6 +158,11 @@ class ReplyItem:
         lines = range(max(0, first - offset), min(stop - offset, document.line_count))
         cells = [document.line(index).cell_length for index in lines if document.info(index).code]
         return max(0, max(cells, default=0) - self._room)
+
+    @property
+    def code_count(self) -> int:
+        """How many code blocks it has, as far as it is laid out."""
+        return len(self.document.code_blocks) if self.document is not None else 0
 
     @property
     def links(self) -> list[Link]:
@@ -168,6 +202,16 @@ class ReplyItem:
     def source(self) -> str:
         """The text, verbatim."""
         return "".join(self._pieces)
+
+    @property
+    def cited(self) -> tuple[Source, ...]:
+        """Its sources."""
+        return self._foot.sources
+
+    @property
+    def finished(self) -> bool:
+        """Whether its text is complete."""
+        return self._finished
 
     @property
     def height(self) -> int:
@@ -229,10 +273,23 @@ class ReplyItem:
         document = self.document
         if document is not None and index < document.line_count:
             strip = document.line(index)
+            if self._earlier is not None:
+                strip = self._numbered(strip, index)
             if not self._code_view.wrapped and (info := document.info(index)).code:
                 strip = moved(strip, info.border, self._code_view.left, self._room)
             return Strip([_PAD, *strip])
         return BLANK if index < self._body else self._after[index - self._body]
+
+    def _numbered(self, strip: Strip, index: int) -> Strip:
+        """A line of the text; the label of a code block gets its number in the whole reply."""
+        blocks = self.document.code_blocks if self.document is not None else ()
+        place = bisect_left(blocks, index, key=_first_line)
+        if place == len(blocks) or blocks[place].first_line != index:
+            return strip
+        number, part = place + 1, self._earlier
+        while part is not None:
+            number, part = number + part.code_count, part._earlier  # noqa: SLF001 - of its own class
+        return renumbered(strip, f"copy {place + 1}", f"copy {number}")
 
     @property
     def _estimate(self) -> int:
@@ -275,34 +332,22 @@ class ReplyItem:
         looks, document = self._looks, self.document
         if looks is None or document is None:
             return
-        gap = [BLANK] if document.line_count or self._footer is None else []
-        if self._footer is None:
-            self._after = gap
-            return
-        tone = {"dim": "footer", "warm": "footer_warm", "error": "footer_error"}[self._footer.tone]
-        runs = [(sanitise_line(self._footer.text), looks[tone])]
-        width = self._room
-        actions = _actions(self._footer, self.turn_id, looks)
-        rows = wrap(runs, width)
-        actions_cells = sum(cell_len(text) for text, _ in actions)
-        lines = [[_PAD, *segments(row.fragments)] for row in rows]
-        if actions:
-            if rows[-1].cells + 3 + actions_cells <= width:
-                lines[-1] += [Segment("   "), *segments(actions)]
-            else:
-                lines += [[_PAD, *segments(row.fragments)] for row in wrap(actions, width)]
-        self._after = [*gap, *(Strip(line) for line in lines), BLANK]
+        lines = self._foot.lines(self._room, looks)
+        gap = [BLANK] if document.line_count or not (lines or self._closed) else []
+        self._after = [*gap, *lines, BLANK] if lines else gap
 
 
-def _actions(footer: Footer, turn_id: str, looks: Looks) -> list[tuple[str, Style]]:
-    """The footer's actions as text whose cells carry what a click on them means."""
-    runs: list[tuple[str, Style]] = []
-    for action in footer.actions:
-        click = Style(meta={"action": action.name, "turn_id": turn_id})
-        if runs:
-            runs.append(("   ", Style()))
-        runs += [(action.key, looks["action"] + click), (" ", click), (action.label, looks["footer"] + click)]
-    return runs
+def _first_line(block: "CodeBlock") -> int:
+    return block.first_line
+
+
+def renumbered(strip: Strip, own: str, given: str) -> Strip:
+    """The label of a code block with `given` in place of `own` at its right end, which stays where it is."""
+    *before, last = strip
+    if last.text != own:
+        return strip  # too narrow for it
+    room = strip.cell_length - len(given)
+    return Strip([*Strip(before).crop(0, room), Segment(given, last.style)]) if room >= 0 else strip
 
 
 def moved(strip: Strip, border: int, left: int, width: int) -> Strip:

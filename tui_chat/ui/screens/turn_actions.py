@@ -1,0 +1,146 @@
+"""What can be done with a turn that stands in the log: send again, go on, edit, leave out, copy. No events, no keys."""
+
+from collections.abc import AsyncGenerator
+from typing import Final
+
+from textual import work
+
+from tui_chat.conversation import Outcome, Turn
+from tui_chat.events import Event
+from tui_chat.session import ChatSession
+from tui_chat.ui.screens.log_screen import LogScreen
+from tui_chat.ui.screens.transcript import Transcript
+
+_NEVER_COMPLETE: Final = "this reply is complete; only a stopped, failed or refused prompt is "
+
+
+class TurnActions(LogScreen):
+    """A log screen whose log shows the turns of one session."""
+
+    transcript: Transcript
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.session: ChatSession | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn runs, or is about to."""
+        raise NotImplementedError
+
+    def start_turn(self, stream: AsyncGenerator[Event, None], text: str) -> None:
+        """Read a turn of the session; `text` goes back to the composer if the session refuses it."""
+        raise NotImplementedError
+
+    def _turn(self, turn_id: str | None) -> Turn | None:
+        turns = self.session.conversation.turns if self.session else []
+        return next((turn for turn in reversed(turns) if turn.id == turn_id), None)
+
+    def act(self, action: str, turn_id: str) -> None:
+        """Do what a footer offers, for one turn."""
+        turn, session = self._turn(turn_id), self.session
+        if turn is None or session is None:
+            return
+        match action:
+            case "send_again":
+                self._send_again(session, turn)
+            case "go_on":
+                self._go_on(session, turn)
+            case "edit_prompt":
+                self._edit(session, turn)
+            case "go_back":
+                self._go_back(session, turn)
+            case "toggle_context":
+                self._toggle_context(session, turn)
+            case "toggle_thinking":
+                if not self.log_widget.toggle_details(turn.id):
+                    self.say("this reply has no thinking or tools that could be shown")
+            case "copy_message":
+                self.copy(self.log_widget.cursor_source)
+            case _:
+                pass
+
+    def _send_again(self, session: ChatSession, turn: Turn) -> None:
+        if self.busy:
+            return
+        if turn.outcome is Outcome.COMPLETED:
+            self.say(_NEVER_COMPLETE + "sent again")
+            return
+        if turn.error is not None and turn.error.status in (400, 413, 422):
+            self.say("it would be refused again: e edits the prompt")
+            return
+        turn.in_context = False
+        self._begin(session, turn)
+        self.start_turn(session.resend(turn), turn.prompt.text)
+
+    def _go_on(self, session: ChatSession, turn: Turn) -> None:
+        if self.busy:
+            return
+        if not session.can_go_on(turn):
+            self.say("only the last reply can go on, if it was cut off, stopped or reached max_tokens")
+            return
+        turn.in_context = True
+        self._begin(session, turn)
+        self.start_turn(session.go_on(), "")
+
+    def _begin(self, session: ChatSession, turn: Turn) -> None:
+        self.transcript.end(session, turn)
+        self.composer.focus()
+        self.log_widget.action_follow()
+
+    def _edit(self, session: ChatSession, turn: Turn) -> None:
+        """The prompt comes back to the composer; the turn that it made is left out of context."""
+        if self.busy:
+            return
+        if turn.outcome is Outcome.COMPLETED and turn.stop_reason != "refusal":
+            self.say(_NEVER_COMPLETE + "edited")
+            return
+        self._leave_out(session, [turn])
+        self.prompt.give_back("" if turn.prompt.continues else turn.prompt.text)
+        self.composer.focus()
+
+    def _go_back(self, session: ChatSession, turn: Turn) -> None:
+        """Leave out the turn that the API complained of with all that follow, and give the prompt back."""
+        bad = session.blamed(turn)
+        if self.busy or bad is None:
+            return
+        turns = session.conversation.turns
+        self._leave_out(session, turns[turns.index(bad) :])
+        self.prompt.give_back("" if turn.prompt.continues else turn.prompt.text)
+        self.composer.focus()
+        self.say("the conversation goes on from before that turn; x takes a turn in again", timeout=5)
+
+    @work(group="mark", exit_on_error=False)
+    async def _leave_out(self, session: ChatSession, turns: list[Turn]) -> None:
+        for turn in turns:
+            await session.set_in_context(turn, in_context=False)
+            if session is self.session:
+                self.transcript.end(session, turn)
+
+    @work(group="mark", exit_on_error=False)
+    async def _toggle_context(self, session: ChatSession, turn: Turn) -> None:
+        if turn.outcome is None:
+            return
+        await session.set_in_context(turn, in_context=not turn.in_context)
+        if session is self.session:
+            self.transcript.end(session, turn)
+            self.say("in the next requests again" if session.goes_out(turn) else "left out of the next requests")
+
+    def action_copy(self, argument: str = "") -> None:
+        """Copy the last reply as markdown, its code block of that number, or the whole chat."""
+        turns = self.session.conversation.turns if self.session else []
+        last = next((turn for turn in reversed(turns) if turn.text), None)
+        if argument == "chat":
+            self.action_copy_chat()
+        elif argument and last is not None:
+            code = self.log_widget.code_of(last.id, int(argument)) if argument.isdecimal() else None
+            if code is None:
+                self.notify("the last reply has no such code block", severity="warning", markup=False)
+            else:
+                self.copy(code)
+        else:
+            self.copy(last.text if last is not None else "")
+
+    def action_copy_chat(self) -> None:
+        """Copy all prompts and replies as one markdown text."""
+        self.copy(self.transcript.as_markdown(self.session.conversation.turns if self.session else []))

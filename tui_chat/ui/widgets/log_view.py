@@ -1,0 +1,189 @@
+"""Items one below the other in one widget of lines: growing, laying out, and the reader's place meanwhile.
+
+Why one widget: every layout of Textual walks all widgets of the screen, so a widget a message makes each token dearer than the
+last. Here messages are items that hold source and lines; a running reply changes only its open tail, at most once a frame. What
+was never in view is never laid out. It knows neither turns nor keys.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from textual.strip import Strip
+
+from tui_chat.ui.widgets.frames import FrameGate
+from tui_chat.ui.widgets.log_items import INDENT, LogItem, PromptItem, plain
+from tui_chat.ui.widgets.log_layout import LogLayout, kept_place
+from tui_chat.ui.widgets.log_paint import with_mark
+from tui_chat.ui.widgets.markdown_view import MarkdownView
+
+
+class LogView(MarkdownView):
+    """The items, the newest at the end. Subclasses append them, and call `change` before they change one."""
+
+    INDENT = INDENT
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._items = LogLayout()
+        self._dirty: dict[LogItem, None] = {}  # in the order they changed
+        self._frames = FrameGate(self, self._flush)
+        self._in_bulk = False
+
+    @property
+    def total(self) -> int:
+        """How many lines there are; what was never in view counts as estimated."""
+        return self._items.total
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing waits to be painted."""
+        return not (self._dirty or self._frames.due)
+
+    def clear(self) -> None:
+        """Empty the log."""
+        self._items.clear()
+        self._dirty.clear()
+        self.following, self.selection = True, None
+        self.changed(0)
+
+    @contextmanager
+    def bulk(self) -> Iterator[None]:
+        """While a whole conversation is appended: only its end is laid out, once."""
+        self._in_bulk = True
+        try:
+            yield
+        finally:
+            self._in_bulk = False
+            self.action_follow()
+
+    # Growing -------------------------------------------------------------------------------------------------------
+
+    def append(self, item: LogItem) -> None:
+        """Put `item` at the end; of the same message, it may have changed how the one above it ends."""
+        joins = self._joins(item)
+        if joins:
+            self.change(self._items.items[-1])
+            self._settle(len(self._items.items) - 1)
+        self._items.append(item, joins=joins)
+        self.appended()
+        if not self._in_bulk:
+            place = len(self._items.items) - 1
+            self._items.lay_out(place)
+            self._items.settle(place)
+            self._go_on_with(item)
+            self.changed(self._items.start(place))
+
+    def _joins(self, item: LogItem) -> bool:
+        """Whether `item` goes on with the message at the end: both are parts of one turn's reply."""
+        last = self._items.items[-1] if self._items.items else None
+        prompts = isinstance(item, PromptItem) or isinstance(last, PromptItem)
+        return last is not None and not prompts and item.turn_id == last.turn_id != ""
+
+    def appended(self) -> None:
+        """There is a new item at the end."""
+
+    def change(self, item: LogItem) -> None:
+        """`item` is about to change: what is done to it is painted with the next frame."""
+        self._dirty[item] = None
+        self._frames.request()
+
+    def _flush(self) -> None:
+        changed, self._dirty = self._dirty, {}
+        for item in changed:
+            place = self._items.place_of(item)
+            start, end = self._items.start(place), self._items.end(place)
+            first = start + item.update()
+            grown = self._settle(place)
+            shift = item.take_shift()
+            if self.selection is not None:
+                self.selection.shift(start, shift, end)
+            if grown and not self.following and first < self.top:
+                self.top = max(0, min(kept_place(self.top, self.size.height, start, end, grown), self.max_top))
+            is_last = place + 1 == len(self._items.items)
+            self.changed(first, end if is_last and not grown else None)  # what follows may count its code on from here
+            self._go_on_with(item)
+
+    def _go_on_with(self, item: LogItem) -> None:
+        """See to it that `item` is laid out to its end."""
+        if item.behind:
+            self._dirty[item] = None
+            self._frames.request(at_once=True)
+
+    def _settle(self, place: int) -> int:
+        """Take over the height of an item; returns by how many lines it grew."""
+        end = self._items.end(place)
+        grown = self._items.settle(place)
+        if grown and self.selection is not None:
+            self.selection.shift(end, grown)
+        return grown
+
+    # Layout --------------------------------------------------------------------------------------------------------
+
+    def on_resize(self) -> None:
+        """The width changed: the reader's line stays where it is."""
+        if self.text_width and self.text_width != self._items.width:
+            self.lay_out_again()
+        else:
+            self.top = min(self.top, self.max_top)
+            self.prepare()
+            self.changed(0)
+
+    def lay_out_again(self) -> None:
+        """The width or the looks have changed."""
+        if not self.text_width:
+            return
+        if self._looks is None:
+            self._looks = self.looks()
+        items, top = self._items, self.top
+        place = None if self.following else items.place_at(top)
+        share = 0.0 if place is None else (top - items.start(place)) / max(1, items.height(place))
+        items.restyle(self.text_width, self._looks)
+        self.selection = None
+        if place is None:
+            items.fill_end(self.size.height)
+        else:
+            items.fill_from(place, self.size.height * 2)
+            self.top = min(items.start(place) + int(share * items.height(place)), self.max_top)
+        for item in items.items:
+            self._go_on_with(item)
+        self.changed(0)
+
+    def prepare(self) -> bool:
+        """Lay out what has come into view; what grows above the view moves the view with it."""
+        items, moved = self._items, False
+        while items.width:
+            at_end = self.top >= self.max_top
+            place = items.hole(self.top, self.top + self.size.height)
+            if place is None:
+                break
+            moved = True
+            above = items.start(place) < self.top
+            items.lay_out(place)
+            self._go_on_with(items.items[place])
+            grown = self._settle(place)
+            if at_end:
+                self.top = self.max_top
+            elif above:
+                self.top += grown
+        return moved
+
+    # Painting ------------------------------------------------------------------------------------------------------
+
+    def line(self, index: int) -> Strip | None:
+        """A line of the log; None where nothing is laid out."""
+        return self._items.strip(index)
+
+    def overlay(self, strip: Strip, row: int) -> Strip:
+        """On the last row the mark that counts what is below."""
+        if self.following or self._looks is None or row != self.size.height - 1:
+            return strip
+        return with_mark(strip, self.below, self.over(self._looks["below"]))
+
+    def selected_text(self) -> str:
+        """The source of what is selected; '' if nothing is."""
+        return self._items.selected(self.selection.first, self.selection.last) if self.selection is not None else ""
+
+    def text_at(self, line: int) -> str:
+        """The text of a line of the log, '' where nothing is laid out."""
+        strip = self.line(line)
+        return plain([strip]) if strip is not None else ""

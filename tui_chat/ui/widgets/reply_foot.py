@@ -1,0 +1,144 @@
+"""What stands below the text of a reply: its sources, the program's notes about it, its footer.
+
+Made anew only when one of them, the width or the looks have changed, since the reply above it is painted with every token. It knows
+neither the text nor where it stands.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from tui_chat.text import sanitise_line
+from tui_chat.ui.links import to_ascii
+from tui_chat.ui.markdown.layout import segments, wrap
+from tui_chat.ui.widgets.log_items import BLANK, INDENT, cut
+from tui_chat.ui.widgets.markdown_view import Looks
+from tui_chat.ui.wording import Footer
+
+_NOTES: Final = 8  # different ones that are shown; a broken server may send any number
+_PAD: Final = Segment(" " * INDENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a reply cites: the number it has in the text, and where it stands."""
+
+    number: int
+    title: str
+    url: str
+
+    @property
+    def host(self) -> str:
+        """The host as it is looked up; '' if the address has none."""
+        try:
+            return to_ascii(urlsplit(self.url).hostname or "")
+        except ValueError:  # a bracket left open, or no valid name
+            return ""
+
+    @property
+    def line(self) -> str:
+        """The source as a line of text."""
+        number, title, url = f"[{self.number}]", sanitise_line(self.title).strip(), sanitise_line(self.url)
+        return " ".join(part for part in (number, title, f"<{url}>" if url else "") if part)
+
+
+class ReplyFoot:
+    """The lines below one reply. `footer` is None until the reply has ended."""
+
+    def __init__(self, turn_id: str) -> None:
+        self._turn_id = turn_id
+        self._footer: Footer | None = None
+        self._notes: dict[str, int] = {}  # how often each was said
+        self._sources: tuple[Source, ...] = ()
+        self._lines: list[Strip] | None = None
+        self._made_for: tuple[int, Looks] | None = None
+
+    @property
+    def footer(self) -> Footer | None:
+        """The footer; None while the reply grows, and above another part of it."""
+        return self._footer
+
+    @footer.setter
+    def footer(self, footer: Footer | None) -> None:
+        self._footer, self._lines = footer, None
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """What the reply cites."""
+        return self._sources
+
+    @sources.setter
+    def sources(self, sources: tuple[Source, ...]) -> None:
+        self._sources, self._lines = sources, None
+
+    def note(self, text: str) -> None:
+        """Say something on a line of its own; what was said before is counted."""
+        self._notes[text] = self._notes.get(text, 0) + 1
+        self._lines = None
+
+    def lines(self, width: int, looks: Looks) -> list[Strip]:
+        """All of it in `width` cells behind the log's indentation."""
+        if self._lines is None or self._made_for != (width, looks):
+            self._made_for = width, looks
+            sources = [_source_line(source, width, looks) for source in self._sources]
+            below = [*self._note_lines(width, looks), *self._footer_lines(width, looks)]
+            self._lines = [*sources, BLANK, *below] if sources and below else sources + below
+        return self._lines
+
+    def _note_lines(self, width: int, looks: Looks) -> list[Strip]:
+        texts = [
+            (sanitise_line(text), f" ({count} times)" if count > 1 else "")
+            for text, count in list(self._notes.items())[:_NOTES]
+        ]
+        if len(self._notes) > _NOTES:
+            texts.append((f"and {len(self._notes) - _NOTES} more notes of other kinds", ""))
+        return [
+            Strip([_PAD, Segment(cut(text, width - len(count)) + count, looks["note"])]).crop(0, INDENT + width)
+            for text, count in texts
+        ]
+
+    def _footer_lines(self, width: int, looks: Looks) -> list[Strip]:
+        footer = self._footer
+        if footer is None:
+            return []
+        tone = {"dim": "footer", "warm": "footer_warm", "error": "footer_error"}[footer.tone]
+        rows = wrap([(sanitise_line(footer.text), looks[tone])], width)
+        lines = [[_PAD, *segments(row.fragments)] for row in rows]
+        actions = _actions(footer, self._turn_id, looks)
+        if actions:
+            if rows[-1].cells + 3 + sum(cell_len(text) for text, _ in actions) <= width:
+                lines[-1] += [Segment("   "), *segments(actions)]
+            else:
+                lines += [[_PAD, *segments(row.fragments)] for row in wrap(actions, width)]
+        return [Strip(line) for line in lines]
+
+
+def _source_line(source: Source, width: int, looks: Looks) -> Strip:
+    """The number, the title as a link, and the host, which a title cannot counterfeit."""
+    number, host = f"[{source.number}] ", cut(source.host, width // 2)
+    title = " ".join(sanitise_line(source.title).split())
+    if not title:
+        title = sanitise_line(source.url)
+        host = "" if host in title else host
+    room = width - len(number) - (cell_len(host) + 2 if host else 0)
+    link = looks["source"] + Style(meta={"href": source.url}) if source.url else looks["footer"]
+    line = [_PAD, Segment(number, looks["footer"]), Segment(cut(title, room), link)]
+    if host:
+        line.append(Segment(f"  {host}", looks["footer"]))
+    return Strip(line).crop(0, INDENT + width)
+
+
+def _actions(footer: Footer, turn_id: str, looks: Looks) -> list[tuple[str, Style]]:
+    """The footer's actions as text whose cells carry what a click on them means."""
+    runs: list[tuple[str, Style]] = []
+    for action in footer.actions:
+        click = Style(meta={"action": action.name, "turn_id": turn_id})
+        if runs:
+            runs.append(("   ", Style()))
+        runs += [(action.key, looks["action"] + click), (" ", click), (action.label, looks["footer"] + click)]
+    return runs
