@@ -20,6 +20,7 @@ from tui_chat.config import Flags, load
 from tui_chat.conversation import Turn
 from tui_chat.session import State
 from tui_chat.ui.app import TuiChatApp
+from tui_chat.ui.screens.approval import ApprovalScreen
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
 FIXTURES = Path(__file__).parent / "fixtures" / "blocks"
@@ -186,6 +187,48 @@ async def retrying(app: TuiChatApp, pilot: Pilot[int]) -> None:
     )
 
 
+async def tools_on(app: TuiChatApp, pilot: Pilot[int], text: str) -> None:
+    """Send `text` with tools on; the first call asks."""
+    await until(pilot, lambda: app.chat.session is not None)
+    assert app.chat.session is not None
+    app.chat.session.tools_on = True
+    await type_and_send(app, pilot, text)
+    await until(pilot, lambda: isinstance(app.screen, ApprovalScreen))
+    await pilot.pause(0.5)
+
+
+async def approval(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """A call that asks, two more behind it."""
+    await tools_on(app, pilot, "tools")
+
+
+async def tools(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """Three calls, one of them denied and one of them opened."""
+    await tools_on(app, pilot, "tools")
+    for key in ("y", "y", "n"):
+        await pilot.press(key)
+        await pilot.pause(0.8)
+    await until(pilot, lambda: _idle(app))
+
+
+async def sources(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """A search of the server's and its sources, then things nobody knows."""
+    await say(app, pilot, "search")
+    await say(app, pilot, "odd")
+
+
+async def went_on(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """A reply that was cut off, and went on."""
+    await say(app, pilot, "cut")
+    await say(app, pilot, "/continue")
+
+
+async def refused_request(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """A request that the API refuses."""
+    await say(app, pilot, "code")
+    await say(app, pilot, "poison")
+
+
 async def help_screen(app: TuiChatApp, pilot: Pilot[int]) -> None:
     """All keys."""
     await pilot.press("f1")
@@ -232,6 +275,14 @@ SHOTS = (
     Shot("link", hovering, (80, 12)),
     Shot("narrow", narrow, (40, 30)),
     Shot("small", streaming, (80, 24)),
+    Shot("approval", approval, (100, 24)),
+    Shot("approval-light", approval, (100, 24), "textual-light"),
+    Shot("approval-narrow", approval, (40, 24)),
+    Shot("tools", tools, (100, 40)),
+    Shot("tools-light", tools, (100, 40), "textual-light"),
+    Shot("sources", sources, (100, 34)),
+    Shot("went-on", went_on, (100, 22)),
+    Shot("refused", refused_request, (80, 24)),
     Shot("help", help_screen, (100, 52)),
     Shot("palette", palette, (100, 30)),
     Shot("models", models, (100, 28)),

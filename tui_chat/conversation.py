@@ -7,7 +7,6 @@ All stamps are seconds of one monotonic clock, or, in a turn that was loaded, se
 `created_at` and `started_at` are wall clock (seconds since the epoch), and no duration is ever computed from them.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Final, Literal, TypeGuard
 
 from tui_chat.errors import Failure
+from tui_chat.json_text import decode
 
 Role = Literal["user", "assistant"]
 ContentBlock = Mapping[str, Any]
@@ -164,8 +164,8 @@ class Block:
         if "partial_json" in self.pieces:
             raw = self.joined("partial_json")
             try:
-                block["input"] = json.loads(raw) if raw.strip() else block.get("input") or {}
-            except (ValueError, RecursionError):
+                block["input"] = decode(raw) if raw.strip() else block.get("input") or {}
+            except ValueError:
                 block["partial_json"] = raw
         if self.citations:
             known = block.get("citations")

@@ -3,6 +3,7 @@
     TuiChatError                 one sentence: what happened; `advice`: what the user can do
     ├── UsageError               bad arguments or configuration: exit code 2
     ├── RequestError             a request went wrong; carries the `Failure` that the turn ends with
+    ├── ToolError                a tool call cannot be answered (engine/tools); the text goes to the model
     └── StoreError               conversations cannot be read or written
         ├── StoreUnavailableError  locked, disk full, read-only: may work again later
         ├── StoreCorruptError      not a database, or a damaged one

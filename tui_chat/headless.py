@@ -31,7 +31,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
 from tui_chat.config import Config
@@ -99,13 +99,28 @@ async def run_headless(
                 _note(notice)
             stored = resume is not None or continue_last
             session = await (runtime.resume(resume, with_flags=True) if stored else runtime.new_session())
-            return await _turn(runtime, session, prompt, output_format, stop)
+            async with _learning(runtime):
+                return await _turn(runtime, session, prompt, output_format, stop)
         except asyncio.CancelledError:
             if stop.signal is None:
                 raise
             return 128 + stop.signal
         finally:
             await runtime.close()
+
+
+@contextlib.asynccontextmanager
+async def _learning(runtime: Runtime) -> AsyncIterator[None]:
+    """The first run with a server asks for its models beside the turn, so that the next ones know what they can do."""
+    if runtime.config.demo or runtime.store.path is None or any(runtime.catalog):
+        yield
+        return
+    task = asyncio.create_task(runtime.refresh_catalog())
+    try:
+        yield
+    finally:
+        task.cancel()  # the turn does not wait for it
+        await asyncio.wait([task])
 
 
 async def _turn(runtime: Runtime, session: ChatSession, prompt: str, output_format: str, stop: "_Stop") -> int:

@@ -11,7 +11,7 @@ Bodies come as fast as they are read: many events in a write, or a write (and a 
 the reply as a model writes it: each event is read alone, because the server waits a millisecond before the next.
 
 CPU is the whole client process's, user and system time, the request itself included; divided by the deltas. The ratio is
-the median of the pairs' ratios. Read the ratios: the times are those of the machine.
+the median of the pairs' ratios. Read the ratios: the times are those of the machine. The whole takes five minutes.
 """
 
 import argparse
@@ -214,9 +214,10 @@ async def _run(base_url: str, deltas: tuple[int, ...], repeats: int) -> None:
             costs[count] = cost = await _measure(ours, bare, f"{kind}; {writes}; {count}", count, pairs)
             rows.append([name, f"{count:,}", number(cost.ours, 2), number(cost.bare, 2), number(cost.ratio, 2)])
             reached.append(Goal(f"{name}, {count:,}: CPU per delta to the SDK's", cost.ratio, 1.0))
-        few, *_, many = costs.values()
+        few, many = costs[min(costs)], costs[max(costs)]
         rows[-1].append(f"{many.ours / few.ours:.2f} / {many.bare / few.bare:.2f}")
-        reached.append(Goal(f"{name}: longest to shortest", many.ours / few.ours, 1.15))
+        if writes != PACED:  # there it is the machine that wakes up, for better or worse
+            reached.append(Goal(f"{name}: longest to shortest", many.ours / few.ours, 1.15))
     head = ["reply", "deltas", "ours, µs", "SDK, µs", "ratio", "growth, ours / SDK"]
     table("CPU per delta", head, [[*row, ""][: len(head)] for row in rows])
     goals(reached)

@@ -23,6 +23,7 @@ STATES: tuple[ToolState, ...] = get_args(ToolState)
 
 
 class Alone(App[None]):
+    AUTO_FOCUS = None
     CSS_PATH = Path(tui_chat.ui.app.__file__).parent / "app.tcss"
 
     def __init__(self) -> None:
@@ -335,7 +336,6 @@ async def test_copying_a_reply_gives_all_its_texts_and_its_sources() -> None:
         text += CODE.format("two = 2") + "\n[1] The docs <https://docs.example.com/x>\n[2] <https://b.org/>"
         assert log.cursor_source == log.source_of("a") == text
         log.add_reply("b", " plain\n")
-        log.focus()
         assert log.source_of("b") == " plain\n"  # of one part verbatim
 
 

@@ -344,9 +344,9 @@ async def test_what_is_typed_behind_a_letter_of_text_is_text(open_chat: OpenChat
         await chat.say("hello")
         log = chat.app.chat.log_widget
         await chat.press("tab")
-        for key in "fix it or copy":
+        for key in "mix it or copy":
             log.post_message(events.Key("space" if key == " " else key, key))
-        await chat.until(lambda: chat.draft == "fix it or copy")
+        await chat.until(lambda: chat.draft == "mix it or copy")
         session = chat.app.chat.session
         assert session is not None
         assert all(turn.in_context for turn in session.conversation.turns)

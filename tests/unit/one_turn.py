@@ -18,6 +18,7 @@ async def run_turn(
     parameters: Mapping[str, Any],
     timeouts: Timeouts,
     emit: Callable[[Event], None],
+    *,
     bench: Workbench | None = None,
     refused: Callable[[Failure, Mapping[str, Any]], bool] = lambda _failure, _parameters: False,
 ) -> TurnResult:

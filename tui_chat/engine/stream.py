@@ -34,6 +34,7 @@ from tui_chat.events import (
     CitationsDelta,
     Event,
     InputJsonDelta,
+    MessageFields,
     RequestEnded,
     RequestProgress,
     SignatureDelta,
@@ -44,15 +45,14 @@ from tui_chat.events import (
     UsageUpdated,
     WireFrame,
 )
+from tui_chat.json_text import decode
 
 Emit = Callable[[Event], None]
 
 LARGEST_DOCUMENT: Final = 32 * 1024 * 1024  # bytes: the API's own limit for a message
-_decoder: Final = json.JSONDecoder(
-    # Python's parser takes NaN and 1e999, which no other JSON reader would take from us again.
-    parse_constant=lambda _name: None,
-    parse_float=lambda number: value if math.isfinite(value := float(number)) else None,
-)
+_TOLD: Final = frozenset(
+    ("id", "type", "role", "model", "content", "usage", "delta", "stop_reason", "stop_details")
+)  # by other events
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"  # a byte order mark, and space
 _DOCUMENT: Final = b"{[<"  # how JSON and HTML begin, and no event stream does
 
@@ -139,8 +139,8 @@ def _document(body: bytes, response: ByteStream, translator: "Translator") -> Fa
     """A body that is no event stream: a complete Message as JSON is used, an error is named, as is anything else."""
     text = body.decode("utf-8-sig", errors="replace")
     try:
-        message = _decode(text)
-    except (ValueError, RecursionError):
+        message = decode(text)
+    except ValueError:
         message = None
     if isinstance(message, dict) and message.get("type") == "message":
         translator.whole_message(message, time.monotonic())
@@ -162,16 +162,6 @@ def _nothing(response: ByteStream, heard: bool) -> Failure:
 
 def _not_a_stream(what: str, response: ByteStream) -> Failure:
     return Failure("not_a_stream", f"the server sent {what} instead of an event stream", response.status)
-
-
-def _decode(text: str) -> Any:
-    """The JSON value that `text` is; ValueError or RecursionError if it is none."""
-    try:
-        value, end = _decoder.raw_decode(text)
-    except ValueError:
-        end = -1
-    # `decode` skips space around the value as well, and that takes as long as reading a delta.
-    return value if end == len(text) else _decoder.decode(text)
 
 
 class Translator:
@@ -210,8 +200,8 @@ class Translator:
         if frame.data == "[DONE]":
             return
         try:
-            data = _decode(frame.data)
-        except (ValueError, RecursionError):
+            data = decode(frame.data)
+        except ValueError:
             data = None
         if not isinstance(data, dict):
             if frame.event == "error":
@@ -255,6 +245,7 @@ class Translator:
         self.emit(
             RequestProgress(at, "message_start", message_id=_text(message.get("id")), model=_text(message.get("model")))
         )
+        self._fields(at, message)
         if usage := _object(message.get("usage")):
             self.emit(UsageUpdated(at, usage))
         content = message.get("content")
@@ -283,11 +274,18 @@ class Translator:
         self.stop_reason = _text(delta.get("stop_reason")) or self.stop_reason
         if details := _object(delta.get("stop_details")):
             self.stop_details = details
+        self._fields(at, {**data, **delta})
         if usage := _object(data.get("usage")):
             counted = Usage(usage).output_tokens is not None
             self._final = counted and self.stop_reason is not None
             self._counted = self._counted or counted
             self.emit(UsageUpdated(at, usage, final=self._final))
+
+    def _fields(self, at: float, fields: Mapping[str, Any]) -> None:
+        """Say what has no event of its own; null says nothing."""
+        others = {name: value for name, value in fields.items() if name not in _TOLD and value is not None}
+        if others:
+            self.emit(MessageFields(at, others))
 
     def _message_stop(self, at: float) -> None:
         if self._counted and not self._final:  # the stop reason came later than the counts, or not at all

@@ -86,7 +86,7 @@ class TuiChatApp(ConversationCommands):
                 break
         if self.config.theme and self.config.theme not in self.available_themes:
             self.runtime.notices.append(f"there is no theme {self.config.theme!r}; /theme lists them")
-        unknown = sorted(set(self.config.keys) - _binding_ids())
+        unknown = sorted(set(self.config.keys) - _binding_ids()) if self.config.keys else []
         if unknown:
             self.runtime.notices.append(f"[keys] of the config file: no binding is called {', '.join(unknown)}")
         self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
@@ -294,7 +294,9 @@ class TuiChatApp(ConversationCommands):
 
 def _binding_ids() -> set[str | None]:
     """The names by which bindings can be remapped."""
-    owners = (TuiChatApp, ChatScreen, LogScreen, Composer, MessageLog)
+    from tui_chat.ui.screens.approval import ApprovalScreen  # as the dialogs; asked only where keys are remapped
+
+    owners = (TuiChatApp, ChatScreen, LogScreen, Composer, MessageLog, ApprovalScreen)
     return {binding.id for owner in owners for binding in owner.BINDINGS if isinstance(binding, Binding)}
 
 

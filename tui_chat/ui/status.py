@@ -29,7 +29,8 @@ def status_of(session: ChatSession, runtime: Runtime, rolling: RollingRate, now:
         state, hint = "saving", ""
     if running and turn is not None and turn.outcome is None:
         state, tone = wording.running_state(turn, now, session.state)
-        hint = "Esc gives up" if turn.retry_at is not None else "Esc stops"
+        asks = meter.state(turn, now) == "approval"
+        hint = "Esc gives up" if turn.retry_at is not None else "Esc denies" if asks else "Esc stops"
         rate = rolling.tokens_per_second(now, runtime.ratios.characters_per_token(turn.model))
     figures = runtime.figures(turn, now) if turn is not None else None
     # The sums are shown only between turns, and a running turn asks ten times a second.

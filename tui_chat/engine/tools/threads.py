@@ -1,7 +1,7 @@
 """Slow work off the event loop, in a thread that nobody has to wait for.
 
-Why it exists: `asyncio.to_thread` uses the loop's pool, and the program waits for that pool when it ends; a read from a
-network disk that hangs would then hold up Escape's successor, the way out. A daemon thread does not.
+Why it exists: `asyncio.to_thread` uses the loop's pool, and the program waits for that pool when it ends, so a read that
+hangs on a network disk would keep it from ending. A daemon thread does not.
 What it must not know: what the work is.
 """
 

@@ -167,11 +167,18 @@ _LOG_KEYS = (
     ("1 to 9", "copy that code block of the message"),
     ("w", "wrap long lines of code, or cut them; Left and Right then move them"),
     ("o", "open a link of the message"),
-    ("t", "show or hide what it thought"),
+    ("t", "show or hide what it thought, and what its tools did"),
+    ("g", "go on from a reply that broke off"),
     ("r", "send a stopped or failed prompt again"),
+    ("e", "edit a prompt that was stopped, failed or refused"),
+    ("f", "go on from before the turn that the API refuses"),
     ("x", "leave a prompt and its reply out of the next requests, or take them in again"),
     ("Home  End G", "the start and the end"),
     ("any other key", "is typed into the composer"),
+)
+_APPROVAL_KEYS = (
+    ("y", "allow the call; counts from 0.3 s after the dialog has come", "approval.allow"),
+    ("n  Enter  Escape", "deny it; the turn goes on", "approval.deny"),
 )
 _WORDS = (
     ("TTFT", "time to first token: from the request being sent to the first content, thinking included"),
@@ -205,6 +212,7 @@ class HelpScreen(ModalScreen[None]):
             for title, rows in (
                 ("Keys", self._named(_KEYS)),
                 ("With the log focused", self._named(_LOG_KEYS)),
+                ("When a tool asks", self._named(_APPROVAL_KEYS)),
                 ("Commands", tuple((f"/{each.name}", each.help) for each in COMMANDS if each.slash)),
                 ("What the numbers mean", _WORDS),
             ):

@@ -86,8 +86,9 @@ class ReplyFoot:
         if self._lines is None or self._made_for != (width, looks):
             self._made_for = width, looks
             sources = [_source_line(source, width, looks) for source in self._sources]
-            below = [*self._note_lines(width, looks), *self._footer_lines(width, looks)]
-            self._lines = [*sources, BLANK, *below] if sources and below else sources + below
+            groups = [sources, self._note_lines(width, looks), self._footer_lines(width, looks)]
+            lines = [line for group in groups if group for line in (BLANK, *group)]
+            self._lines = lines[1:]
         return self._lines
 
     def _note_lines(self, width: int, looks: Looks) -> list[Strip]:

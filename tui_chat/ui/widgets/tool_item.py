@@ -13,7 +13,6 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tui_chat.text import sanitise, sanitise_line
-from tui_chat.ui.tool_text import fold, input_line, input_lines
 from tui_chat.ui.widgets.log_items import BLANK, INDENT, MARGIN, cut, wrapping
 from tui_chat.ui.widgets.markdown_view import Looks
 from tui_chat.ui.wording import clock
@@ -69,6 +68,8 @@ class ToolItem:
         `result` is what goes back to the model, verbatim; `reason` says in a few words why it was not run, or not to its end.
         """
         if input is not self._input:
+            from tui_chat.ui.tool_text import input_line  # here: the first paint has no tool and must not wait for it
+
             self._input = input
             self._summary = input_line(input) if input is not None else "…"
         if result != self._result:
@@ -196,6 +197,8 @@ class ToolItem:
 
     def _body(self, looks: Looks) -> list[Strip]:
         """Input and result. What is cut off is counted."""
+        from tui_chat.ui.tool_text import fold, input_lines  # as above
+
         width, pad = max(8, self.width - _INNER - MARGIN), Segment(" " * _INNER)
         lines = [] if self._input is None else input_lines(self._input)
         rows = [row for line in lines[:LONGEST] for row in fold(line, width)]
@@ -211,7 +214,7 @@ class ToolItem:
                 strips.append(Strip([pad, Segment(more, looks["tool"])]))
             shown = f"{shown}\n\n{text}"
         self._text = shown
-        return strips
+        return [strip.crop(0, self.width) for strip in strips]  # only a window of a few columns is narrower
 
 
 def _beginning(text: str, lines: int, width: int) -> tuple[str, str]:
