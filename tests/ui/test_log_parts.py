@@ -106,6 +106,7 @@ async def test_a_turn_of_two_rounds_is_drawn_in_its_order() -> None:
             "   [2] https://b.org/",
             "",
             "   an odd event (2 times)",
+            "",
             "   model · end_turn   g go on",
             "",
         ]
@@ -319,7 +320,7 @@ async def test_the_cursor_moves_by_messages() -> None:
             ("c", "So.", 2),
             ("c", "▌ Why?", 2),
             ("b", "┄┄ went on", 4),
-            ("a", "First I look.", 19),
+            ("a", "First I look.", 20),
             ("a", "▌ What is it?", 2),
         ]
         for _ in range(4):
