@@ -44,6 +44,7 @@ def status_of(session: ChatSession, runtime: Runtime, rolling: RollingRate, now:
     window = runtime.context_window(turn.model if turn else session.model)
     return Status(
         model=session.model,
+        effort=session.conversation.effort,
         demo=runtime.config.demo,
         running=running,
         state=state,

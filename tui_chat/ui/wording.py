@@ -113,6 +113,7 @@ class Status:
     """All that the status bar may show now. The clock's numbers are already taken."""
 
     model: str
+    effort: str | None = None
     demo: bool = False
     running: bool = False
     state: str = "ready"
@@ -185,7 +186,8 @@ def status_fields(status: Status) -> tuple[list[Field], str]:
     fields = [Field("demo", KEEP_MODEL, "model")] if status.demo else []
     if not status.demo or status.figures is not None:
         keep = KEEP_CONTEXT if status.demo else KEEP_MODEL  # whose name the demo answers to matters little
-        fields.append(Field(model_name(status.model), keep, "dim" if status.demo else "model"))
+        name = " ".join(part for part in (model_name(status.model), status.effort) if part)
+        fields.append(Field(name, keep, "dim" if status.demo else "model"))
     fields.append(Field(status.state, KEEP_STATE, status.tone or "state"))
     figures = status.figures
     if figures is None:
@@ -310,7 +312,6 @@ def _actions(turn: Turn, can: Collection[str], *names: str) -> tuple[Action, ...
 
 def _stopped(turn: Turn, figures: Figures) -> list[str]:
     request = turn.request
-    thought_only = request is not None and request.characters > 0 and not turn.text.strip()
     parts = ["stopped by you"]
     if figures.ttft is not None:
         parts += [f"TTFT {ttft(figures.ttft)}", f"~{tokens(figures.output_tokens)} out"]
@@ -318,7 +319,9 @@ def _stopped(turn: Turn, figures: Figures) -> list[str]:
         parts.append(clock(figures.duration))
     if turn.closed_after is not None and turn.requests:
         parts.append(f"closed in {max(1, round(turn.closed_after * 1000))} ms")
-    if thought_only:
+    if request is not None and any(block.type == "tool_use" for block in request.blocks.values()):
+        parts.append("in a tool call")
+    elif request is not None and request.characters > 0 and not turn.text.strip():
         parts.append("it was still thinking")
     elif not turn.text.strip():
         parts.append("nothing had come")
