@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,6 +45,31 @@ def say(terminal: Terminal, prompt: str, wanted: str) -> None:
     terminal.send(prompt)
     terminal.press("enter")
     terminal.wait_for(wanted)
+
+
+@pytest.mark.timeout(60)
+def test_a_tool_asks_and_nothing_typed_ahead_answers(program: OpenProgram, tmp_path: Path) -> None:
+    """The dialog comes while somebody types: what was typed neither allows the call nor is lost on the way to a denial."""
+    with program("--tools", "--tools-root", str(tmp_path)) as terminal:
+        terminal.wait_for("ready")
+        terminal.send("tool")
+        terminal.press("enter")
+        terminal.send("y" * 3)
+        terminal.wait_for("Run calculator?")
+        terminal.send("yyyyyyyyyy")  # at once, as a held key
+        terminal.wait_for("approval: calculator")
+        terminal.press("escape")
+        terminal.wait_for("denied")
+        terminal.wait_for("end_turn")
+        for _ in range(3):
+            terminal.press("backspace")
+        say(terminal, "tool", "Run calculator?")
+        time.sleep(0.5)  # what is tested is that time has to pass
+        terminal.press("y")
+        terminal.wait_for("→ 42")
+        terminal.wait_for("end_turn")
+        terminal.press("ctrl+q")
+        assert terminal.wait_until_exit() == 0
 
 
 @pytest.mark.timeout(60)
