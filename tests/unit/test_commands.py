@@ -17,7 +17,7 @@ def test_every_command_of_the_program_is_there_once() -> None:
     assert all(command.help and command.action and command.title for command in COMMANDS)
 
 
-OF_THE_LAST_TURN = {"send_again", "toggle_context"}  # what its footer offers; `ChatScreen.act` does them
+OF_THE_LAST_TURN = ("send_again", "toggle_context", "go_on")
 
 
 def test_every_action_is_one_of_the_screen_or_the_app() -> None:

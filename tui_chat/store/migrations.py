@@ -170,11 +170,16 @@ def migrate(connection: sqlite3.Connection, path: Path | None, migrations: Seque
             version = check(connection, path, migrations)
             if version == len(migrations):  # another process was faster
                 return
-            if path is not None and version > 0 and not saved:
+            if path is not None and not saved and version > 0 and _holds_anything(connection):
                 _back_up(path, version)
                 saved = True
             migrations[version](connection)
             connection.execute(f"PRAGMA user_version = {version + 1}")
+
+
+def _holds_anything(connection: sqlite3.Connection) -> bool:
+    """A first start goes through all steps as well, and has nothing to lose on its way."""
+    return connection.execute("SELECT 1 FROM conversations LIMIT 1").fetchone() is not None
 
 
 def backup_path(path: Path, version: int) -> Path:
