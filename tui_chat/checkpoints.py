@@ -43,6 +43,7 @@ class Journal:
         self._store, self._turn_id = store, turn_id
         self._waiting: list[Event] = []
         self._failed = False
+        self._writing = asyncio.Lock()  # or what was put back after a failure would be stored behind what came later
         self._task: asyncio.Task[None] | None = None
 
     def add(self, event: Event) -> None:
@@ -68,11 +69,12 @@ class Journal:
         self._task = None
 
     async def _write(self) -> None:
-        events, self._waiting = self._waiting, []
-        try:
-            await self._store.journal(self._turn_id, events)
-        except StoreError as error:
-            if not self._failed:
-                _log.warning("a part of turn %s was not journalled: %s", self._turn_id, error)
-            self._failed = True
-            self._waiting[:0] = events
+        async with self._writing:
+            events, self._waiting = self._waiting, []
+            try:
+                await self._store.journal(self._turn_id, events)
+            except StoreError as error:
+                if not self._failed:
+                    _log.warning("a part of turn %s was not journalled: %s", self._turn_id, error)
+                self._failed = True
+                self._waiting[:0] = events

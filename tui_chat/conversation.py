@@ -19,7 +19,7 @@ from tui_chat.json_text import decode
 Role = Literal["user", "assistant"]
 ContentBlock = Mapping[str, Any]
 
-UNKNOWN_KEPT: Final = 200  # events; a server that sends more of them must not fill the memory
+UNKNOWN_KEPT: Final = 200  # of each kind of thing nobody knows; a server that sends more must not fill the memory
 COUNT_LIMIT: Final = 2**53  # counts beyond it are absurd, and no longer exact in JSON readers
 
 
@@ -303,6 +303,24 @@ class Turn:
         return [each for each in self.requests if each.error is None or each is self.requests[-1]]
 
     @property
+    def calls(self) -> list[ToolCall]:
+        """The calls of all rounds."""
+        return [call for request in self.rounds for call in request.calls.values()]
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether there is anything that a later request could build on: text, or the result of a call."""
+        return bool(self.text.strip()) or any(call.result is not None for call in self.calls)
+
+    @property
+    def counts_are_final(self) -> bool:
+        """Whether the usage of every request is final; an attempt that brought nothing has none."""
+        return bool(self.requests) and all(
+            each.usage_is_final or (each.error is not None and not each.usage.fields and not each.characters)
+            for each in self.requests
+        )
+
+    @property
     def usage(self) -> Usage:
         """The sum over the turn's requests: what it cost."""
         total = Usage()
@@ -312,14 +330,21 @@ class Turn:
 
     @property
     def ttft(self) -> float | None:
-        """The TTFT of the first request that succeeded; waits between attempts are kept apart."""
-        return next((request.ttft for request in self.requests if request.ttft is not None), None)
+        """The TTFT of the first round; waits between attempts are kept apart."""
+        return self.rounds[0].ttft if self.requests else None
 
     def reply(self) -> Message | None:
         """The reply as it stands, or None if nothing came: the blocks of all rounds, each round's tool results behind it."""
+        return self._message(self.rounds)
+
+    def so_far(self) -> Message | None:
+        """What the next request of a running turn goes on from: without the attempt that failed and is made again."""
+        return self._message([each for each in self.requests if each.error is None])
+
+    def _message(self, rounds: Iterable[Request]) -> Message | None:
         blocks: list[ContentBlock] = []
         unfinished: list[int] = []
-        for request in self.rounds:
+        for request in rounds:
             for block in request.ordered_blocks:
                 if not block.ended:
                     unfinished.append(len(blocks))
@@ -331,7 +356,7 @@ class Turn:
 
     @property
     def text(self) -> str:
-        """The reply's text as it stands; the rounds of tools are apart by a blank line."""
+        """The reply's text as it stands. What follows the results of tools stands apart, by a blank line."""
         return self._joined("text")
 
     @property
@@ -340,7 +365,12 @@ class Turn:
         return self._joined("thinking")
 
     def _joined(self, kind: str) -> str:
-        return "\n\n".join(text for request in self.rounds if (text := request.joined(kind)))
+        joined, apart = "", False
+        for request in self.rounds:
+            text = request.joined(kind)
+            joined += f"\n\n{text}" if apart and joined and text else text
+            apart = bool(request.calls)
+        return joined
 
 
 @dataclass(slots=True)

@@ -42,6 +42,7 @@ from tui_chat.events import (
     Event,
     RetryScheduled,
     TextDelta,
+    ToolEnded,
     ToolSkipped,
     TurnEnded,
     to_json,
@@ -220,8 +221,7 @@ def _exit_code(turn: Turn, ended: TurnEnded, output: "_Output", stop: "_Stop") -
         return 128 + stop.signal
     if output.error is not None:
         return EXIT_CLOSED if isinstance(output.error, BrokenPipeError) else 1
-    calls = [call for request in turn.rounds for call in request.calls.values()]
-    denied = any(call.skipped == "denied" for call in calls)
+    denied = any(call.skipped == "denied" for call in turn.calls)
     return 0 if ended.outcome is Outcome.COMPLETED and ended.stop_reason != "refusal" and not denied else 1
 
 
@@ -266,7 +266,7 @@ class _Printer:
     def __init__(self, output: "_Output", output_format: str) -> None:
         self._output, self._format = output, output_format
         self._line_endings = LineEndings()
-        self._last = ""
+        self._last, self._apart = "", False
 
     def show(self, event: Event) -> None:
         """Print `event` as it comes, if the format does."""
@@ -276,9 +276,12 @@ class _Printer:
             case BlockStarted(block={"type": "text", "text": str(text)}) | TextDelta(text=text):
                 self._text(text)
             case RetryScheduled(error=failure):
-                wait = max(1, math.ceil(event.resume_at - event.at))
+                wait = math.ceil(event.resume_at - event.at)
+                when = f"retrying in {wait}s" if wait > 0 else "sending it without what was refused"
                 reason = failure.sentence.removesuffix(f"; {failure.advice}")
-                _note(f"retrying in {wait}s, attempt {event.attempt} of {event.of}: {reason}")
+                _note(f"{when}, attempt {event.attempt} of {event.of}: {reason}")
+            case ToolEnded() | ToolSkipped():
+                self._apart = True
             case _:
                 pass
 
@@ -297,6 +300,9 @@ class _Printer:
     def _text(self, text: str) -> None:
         if self._format != "text":
             return
+        if self._apart and text:  # what follows the results of tools is a paragraph of its own
+            gap = "" if not self._last else "\n" if self._last == "\n" else "\n\n"
+            text, self._apart = gap + text, False
         text = sanitise(self._line_endings.write(text)) if self._output.is_terminal else storable(text)
         self._last = text[-1:] or self._last
         self._output.write(text)

@@ -98,10 +98,9 @@ def figures(turn: Turn, now: float, ratios: Ratios, prices: PriceList) -> Figure
         return Figures(turn.model, duration=(now if turn.ended is None else turn.ended) - turn.started)
     usage = turn.usage
     outputs = [_output(each, ratios) for each in turn.requests]
-    exact = outputs[-1][1] and all(known for _, known in outputs)
+    exact = all(known for _, known in outputs)
     context = request.usage.input_tokens
-    answered = next((each for each in turn.requests if each.ttft is not None), request)
-    stamps = answered.stamps
+    stamps = turn.rounds[0].stamps
     return Figures(
         model=request.model,
         ttft=turn.ttft,

@@ -23,30 +23,27 @@ import contextlib
 import dataclasses
 import logging
 import time
-import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
 from enum import StrEnum
 from functools import partial
-from itertools import takewhile
 from typing import Any, Final
 
 from tui_chat import turns
+from tui_chat.beginnings import new_conversation, new_id, title_of
 from tui_chat.checkpoints import Journal, TurnStore
 from tui_chat.config import Config
 from tui_chat.conversation import Conversation, Message, Outcome, ToolCall, Turn
 from tui_chat.engine.calls import Workbench
 from tui_chat.engine.client import ApiClient
-from tui_chat.engine.history import CONTINUE, goes_out, turn_blamed
+from tui_chat.engine.history import CONTINUE, outgoing, turn_blamed
 from tui_chat.engine.request import Requests
 from tui_chat.engine.tools import Tool
 from tui_chat.engine.turn import TurnResult, TurnRunner
 from tui_chat.errors import Failure, StoreError, UsageError
 from tui_chat.events import Event, TurnEnded, TurnStarted
-from tui_chat.text import sanitise_line, storable
+from tui_chat.text import storable
 
 _log = logging.getLogger(__name__)
-
-TITLE_LENGTH: Final = 60
 
 
 class State(StrEnum):
@@ -123,22 +120,33 @@ class ChatSession:
 
     def goes_out(self, turn: Turn) -> bool:
         """Whether `turn` is part of the next request."""
-        return goes_out(turn)
+        place = self._place(turn)
+        while self.conversation.turns[place].prompt.continues and place:  # it depends on what it goes on from
+            place -= 1
+        return any(each is turn for each in outgoing(self.conversation.turns[place : self._place(turn) + 1]))
 
     def can_go_on(self, turn: Turn) -> bool:
         """Whether the model can be asked to go on from `turn`: the last one, with content, ended before it was complete."""
-        if self._state is not State.IDLE or turn is not self.conversation.turns[-1] or turn.outcome is None:
-            return False
-        early = turn.outcome is not Outcome.COMPLETED or turn.stop_reason in _EARLY
-        return early and bool(turn.text.strip() or any(request.calls for request in turn.rounds))
+        return self._state is State.IDLE and turn is self.conversation.turns[-1] and self._open_end() is not None
 
     def blamed(self, turn: Turn) -> Turn | None:
-        """The earlier turn that made the API refuse `turn`'s request: the one it named, else the last that went out."""
-        if turn.error is None or turn.error.status not in (400, 413, 422):
+        """The earlier turn that made the API refuse `turn`'s request, as far as its words tell."""
+        if turn.error is None or turn.error.status not in (400, 422):
             return None
+        return turn_blamed(turn.error.message, self.conversation.turns[: self._place(turn)], turn.model)
+
+    def _place(self, turn: Turn) -> int:
         turns = self.conversation.turns
-        earlier = [each for each in turns[: turns.index(turn)] if goes_out(each)]
-        return turn_blamed(turn.error.message, earlier, turn.model) or (earlier[-1] if earlier else None)
+        return next(place for place in range(len(turns) - 1, -1, -1) if turns[place] is turn)
+
+    def _open_end(self) -> Turn | None:
+        """The turn that a continuation would go on from: the last one, or the one before, if a continuation brought nothing."""
+        for turn in reversed(self.conversation.turns):
+            if turn.prompt.continues and not turn.is_answered:
+                continue
+            early = turn.outcome is not Outcome.COMPLETED or turn.stop_reason in _EARLY
+            return turn if turn.outcome is not None and early and turn.is_answered else None
+        return None
 
     # What others may do --------------------------------------------------------------------------------------------
 
@@ -181,17 +189,23 @@ class ChatSession:
                 self.cancel()
                 await asyncio.wait([pump])
 
-    async def resend(self, turn: Turn) -> AsyncGenerator[Event, None]:
-        """Send the prompt of a turn that failed or was stopped once more; the old turn goes out of context."""
+    async def resend(self, turn: Turn, *, unsaved: bool = False) -> AsyncGenerator[Event, None]:
+        """Send the prompt of a turn that failed or was stopped once more; the old turn goes out of context. Raises as `send`."""
         self._check_idle()
-        turn.in_context = False
-        async with contextlib.aclosing(self.send(turn.prompt.text, continues=turn.prompt.continues)) as events:
-            async for event in events:
-                if isinstance(event, TurnStarted):
-                    await self.set_in_context(turn, in_context=False)
-                yield event
+        before, turn.in_context = turn.in_context, False
+        sent = self.send(turn.prompt.text, unsaved=unsaved, continues=turn.prompt.continues)
+        started = False
+        try:
+            async with contextlib.aclosing(sent) as events:
+                async for event in events:
+                    if not started:
+                        started = True
+                        await self.set_in_context(turn, in_context=False)
+                    yield event
+        finally:
+            turn.in_context = turn.in_context if started else before
 
-    async def go_on(self) -> AsyncGenerator[Event, None]:
+    async def go_on(self, *, unsaved: bool = False) -> AsyncGenerator[Event, None]:
         """Ask the model to go on where the last reply broke off: a turn of its own, with a stored instruction for a prompt.
 
         Raises:
@@ -200,12 +214,12 @@ class ChatSession:
 
         """
         self._check_idle()
-        last = self.conversation.turns[-1] if self.conversation.turns else None
-        if last is None or not self.can_go_on(last):
+        base = self._open_end()
+        if base is None:
             raise UsageError("there is nothing to go on from", "only a reply that broke off can be continued")
-        if not last.in_context:
-            await self.set_in_context(last, in_context=True)
-        async with contextlib.aclosing(self.send(CONTINUE, continues=True)) as events:
+        if not base.in_context:
+            await self.set_in_context(base, in_context=True)
+        async with contextlib.aclosing(self.send(CONTINUE, unsaved=unsaved, continues=True)) as events:
             async for event in events:
                 yield event
 
@@ -234,14 +248,12 @@ class ChatSession:
             await asyncio.wait(pending)
 
     async def set_in_context(self, turn: Turn, *, in_context: bool) -> None:
-        """Take a turn into later requests, or leave it out, with the turns that go on from it."""
-        following = self.conversation.turns[self.conversation.turns.index(turn) + 1 :]
-        for each in (turn, *takewhile(lambda later: later.prompt.continues, following)):
-            each.in_context = in_context
-            try:
-                await self._store.set_in_context(each.id, in_context)
-            except StoreError as error:
-                _log.warning("the context mark of turn %s was not stored: %s", each.id, error)
+        """Take a turn into later requests, or leave it out."""
+        turn.in_context = in_context
+        try:
+            await self._store.set_in_context(turn.id, in_context)
+        except StoreError as error:
+            _log.warning("the context mark of turn %s was not stored: %s", turn.id, error)
 
     async def save(self) -> None:
         """Store title, model, system prompt, draft and queue as they stand."""
@@ -267,6 +279,7 @@ class ChatSession:
             task = asyncio.create_task(self._abandon(turn, saving))
             self._abandoned.add(task)
             task.add_done_callback(self._abandoned.discard)
+            conversation.title = conversation.title if titled else ""
             if self._state is not State.STOPPING:
                 raise
             raise NotSavedError("stopped before the prompt was saved; nothing was sent") from None
@@ -286,6 +299,8 @@ class ChatSession:
         turn.in_context = False
         turns.apply(turn, self._ended(turn, TurnResult(Outcome.CANCELLED, None, None)))
         await self._save_end(turn)
+        with contextlib.suppress(StoreError):
+            await self.save()  # its title is not the conversation's
 
     def _turn_started(self, text: str, *, continues: bool) -> TurnStarted:
         now = time.time()
@@ -317,7 +332,7 @@ class ChatSession:
             result = TurnResult(Outcome.FAILED, None, Failure("bug", f"{type(error).__name__} in tui-chat"))
         self._stoppable, self._state = None, State.SAVING
         ended = self._ended(turn, result)
-        if result.outcome is not Outcome.COMPLETED and not turn.text.strip():
+        if result.outcome is not Outcome.COMPLETED and not turn.is_answered:
             turn.in_context = False  # an unanswered prompt would be answered along with the next one
         turns.apply(turn, ended)
         await journal.close()
@@ -355,7 +370,7 @@ class ChatSession:
             result.outcome,
             stop_reason,
             dict(turn.usage.fields),
-            usage_is_final=request is not None and request.usage_is_final,
+            usage_is_final=turn.counts_are_final,
             error=result.error,
             closed_after=now - self._cancelled_at if cancelled and self._cancelled_at is not None else None,
         )
@@ -370,27 +385,3 @@ class ChatSession:
             _log.critical("the end of turn %s was not stored because of a bug", turn.id, exc_info=error)
             return False
         return True
-
-
-def new_conversation(config: Config) -> Conversation:
-    """An empty conversation with the configured model and system prompt; it is stored with its first turn."""
-    return Conversation(
-        id=new_id(), created_at=time.time(), model=config.model, system=config.system, effort=config.effort
-    )
-
-
-def new_id() -> str:
-    """A new id whose order is that of its making: milliseconds in hex, then randomness."""
-    return f"{time.time_ns() // 1_000_000:012x}{uuid.uuid4().hex[:20]}"
-
-
-def title_of(text: str) -> str:
-    """A title from the first prompt: its first line, shortened at a word."""
-    line = sanitise_line(text.strip().partition("\n")[0])
-    if len(line) <= TITLE_LENGTH:
-        return line
-    return (
-        line[:TITLE_LENGTH].rpartition(" ")[0].rstrip() + "…"
-        if " " in line[:TITLE_LENGTH]
-        else line[:TITLE_LENGTH] + "…"
-    )

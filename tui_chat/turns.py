@@ -101,7 +101,9 @@ def _apply_to_request(request: Request, event: Event) -> None:
         case CitationsDelta():
             _block(request, event.index, "text").citations.append(event.citation)
         case UnknownDelta():
-            _block(request, event.index, "unknown").unknown_deltas.append(event.delta)
+            deltas = _block(request, event.index, "unknown").unknown_deltas
+            if len(deltas) < UNKNOWN_KEPT:
+                deltas.append(event.delta)
         case BlockStarted():
             request.blocks[event.index] = Block(event.index, event.block)
             _content_of_start(request, event)
@@ -128,7 +130,9 @@ def _apply_to_request(request: Request, event: Event) -> None:
             if len(request.unknown_events) < UNKNOWN_KEPT:
                 request.unknown_events.append({"event": event.name, "data": event.data})
         case MessageFields():
-            request.fields.update(event.fields)
+            for name, value in event.fields.items():
+                if name in request.fields or len(request.fields) < UNKNOWN_KEPT:
+                    request.fields[name] = value
         case ToolProposed():
             call = ToolCall(event.tool_use_id, event.name, event.input, event.input_hash)
             request.calls[event.tool_use_id] = call

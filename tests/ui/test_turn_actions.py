@@ -89,7 +89,24 @@ async def test_what_goes_on_is_left_out_with_what_it_goes_on_from(open_chat: Ope
         await log_key(chat, "k")
         await chat.press("k")
         await chat.press("x")
-        await chat.until(lambda: [turn.in_context for turn in turns_of(chat)] == [False, False])
+        await chat.until(lambda: not any(session_of(chat).goes_out(turn) for turn in turns_of(chat)))
+        await chat.until(lambda: chat.log.count("left out of the") == 2)
+        assert [turn.in_context for turn in turns_of(chat)] == [False, True]
+        await chat.press("x")
+        await chat.until(lambda: all(session_of(chat).goes_out(turn) for turn in turns_of(chat)))
+        await chat.until(lambda: "left out" not in chat.log)
+
+
+async def test_going_on_takes_what_was_left_out_in_again_for_good(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("cut")
+        await log_key(chat, "x")
+        await chat.until(lambda: not turns_of(chat)[0].in_context)
+        await log_key(chat, "g")
+        assert "left out" not in chat.log
+    async with open_chat(continue_last=True) as chat:
+        assert [turn.in_context for turn in turns_of(chat)] == [True, True]
+        assert "left out" not in chat.log
 
 
 # What the API refuses ---------------------------------------------------------------------------------------------------

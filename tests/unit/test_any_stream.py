@@ -19,7 +19,7 @@ from tests.unit.odd_streams import ODD_STREAMS, OddStream, events_of
 from tests.unit.store_values import prompt
 from tui_chat import meter, turns
 from tui_chat.conversation import Outcome, Turn
-from tui_chat.engine.history import goes_out, messages_for
+from tui_chat.engine.history import messages_for, outgoing
 from tui_chat.errors import Failure
 from tui_chat.events import Event, RequestStarted, TurnEnded, TurnStarted, from_json, to_json
 from tui_chat.prices import PriceList
@@ -117,7 +117,7 @@ def check(body: bytes) -> None:
     figures = meter.figures(turn, request_ended.at + 2, meter.Ratios(), PRICES)
     for count in (figures.input_tokens, figures.output_tokens, figures.context_tokens):
         assert count is None or count >= 0
-    footer = wording.footer(turn, figures, goes_out=goes_out(turn))
+    footer = wording.footer(turn, figures, goes_out=bool(outgoing([turn])))
     assert "\n" not in footer.text
     assert footer.text.isprintable() or not footer.text.isascii()
     messages = messages_for([turn], prompt("and now?"), MODEL)

@@ -14,7 +14,7 @@ from tests.unit.odd_streams import ODD_STREAMS, OddStream, events_of
 from tests.unit.store_values import prompt
 from tui_chat import turns
 from tui_chat.conversation import Outcome, Turn
-from tui_chat.engine.history import NO_OUTPUT, NO_RESULT, goes_out, messages_for, turn_blamed
+from tui_chat.engine.history import NO_OUTPUT, NO_RESULT, messages_for, outgoing, turn_blamed
 from tui_chat.errors import Failure
 from tui_chat.events import (
     BlockEnded,
@@ -189,8 +189,9 @@ def test_a_tool_call_that_was_cut_is_left_out() -> None:
         ([{**TOOL, "caller": 1, "novelty": 2}], [TOOL], [result()]),
         ([text("a"), {**TOOL, "input": "no object"}], [text("a")], []),
         ([text("a"), {**TOOL, "partial_json": "{"}], [text("a")], []),
-        ([text("a"), {**TOOL, "name": "no name"}], [text("a")], []),
-        ([text("a"), {**TOOL, "name": 7}], [text("a")], []),
+        ([{**TOOL, "name": "no name"}], [{**TOOL, "name": "no_name"}], [result()]),
+        ([{**TOOL, "name": 7}], [{**TOOL, "name": "tool"}], [result()]),
+        ([{**TOOL, "caller": {"type": "direct"}}], [{**TOOL, "caller": {"type": "direct"}}], [result()]),
         ([SERVER, FOUND, text("a")], [text("a")], []),
     ],
 )
@@ -289,7 +290,7 @@ def test_what_is_left_out() -> None:
     refused = reply_of(text("I cannot"), asked="refused", stop_reason="refusal")
     overloaded = turn_of(asked="again", outcome=Outcome.FAILED, error=Failure("overloaded_error", "", 529))
     everything = [kept, switched, refused, overloaded]
-    assert [goes_out(turn) for turn in everything] == [True, False, False, True]
+    assert outgoing(everything) == [kept, overloaded]
     assert sent(*everything) == [user("kept"), assistant(text("Hello")), user("again", "and now?")]
 
 

@@ -19,9 +19,10 @@ from tests.unit.store_processes import dead_pid, hear, tell, wait_for_death, wri
 from tests.unit.store_values import content, conversation, end, event_lists, running, stored, take
 from tui_chat.conversation import Conversation, Outcome, Turn
 from tui_chat.errors import Failure
-from tui_chat.events import Event, TextDelta, ThinkingDelta, TurnEnded
+from tui_chat.events import Event, TextDelta, ThinkingDelta, ToolEnded, ToolSkipped, TurnEnded
 from tui_chat.store import Store, database, owner
 from tui_chat.store.journal import coalesced
+from tui_chat.store.reading import CRASHED
 
 
 def orphan(path: Path) -> None:
@@ -35,7 +36,13 @@ def interrupted(turn: Turn, at: float) -> Turn:
     request = turn.request
     failure = Failure("interrupted", "")
     stop_reason = request.stop_reason if request else None
-    final = request is not None and request.usage_is_final
+    for call in list(request.calls.values()) if request else ():
+        if call.result is None and call.started is not None:
+            take(turn, [ToolEnded(at, call.tool_use_id, CRASHED, is_error=True)])
+        elif call.result is None:
+            take(turn, [ToolSkipped(at, call.tool_use_id, "cancelled", CRASHED)])
+    turn.in_context = turn.is_answered  # an unanswered prompt is left out of later requests
+    final = turn.counts_are_final
     take(turn, [TurnEnded(at, Outcome.FAILED, stop_reason, {}, usage_is_final=final, error=failure)])
     return stored(turn)
 
@@ -61,7 +68,6 @@ def test_a_recovered_turn_is_the_one_that_was_live(events: list[Event]) -> None:
             await store.journal(turn.id, events[start : start + 5])
         await store.close()
         take(turn, events)
-        turn.in_context = bool(turn.text.strip())  # an unanswered prompt is left out of later requests
         orphan(path)
         assert await only_turn(path, talk.id) == interrupted(turn, events[-1].at if events else turn.started)
 

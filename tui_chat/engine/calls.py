@@ -10,11 +10,11 @@ It must not know who answers for an approval, nor how a request is made.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tui_chat.conversation import Request, ToolCall, tool_use_ids
+from tui_chat.conversation import ContentBlock, Request, ToolCall, tool_use_ids
 from tui_chat.engine.tools import Tool, ToolError, cut_result, input_hash
 from tui_chat.events import (
     ApprovalAnswered,
@@ -48,8 +48,8 @@ async def _nothing() -> None:
 class Workbench:
     """The tools of a turn, and who decides.
 
-    `allowed` names tools that need no approval; `ask` waits for the answer to one call; `before_run` returns when it is
-    stored that a tool was started, since after a crash nobody must run it again unseen.
+    `allowed` names tools that need no approval; `ask` waits for the answer to one call; `before_run` returns when all that
+    was said is stored, that the tool was started too: after a crash nobody must run it again unseen.
     """
 
     tools: Sequence[Tool] = ()
@@ -64,10 +64,7 @@ class Workbench:
 
 def propose(request: Request, emit: Callable[[Event], None]) -> list[ToolCall]:
     """The calls that `request` ended with, each said; its `calls` hold them now."""
-    blocks = [block.content() for block in request.ordered_blocks if block.ended]
-    for block, call in zip(blocks, tool_use_ids(blocks), strict=True):
-        if call is None:
-            continue
+    for call, block in _blocks_of_calls(request):
         name, given = block.get("name"), block.get("input")
         named, usable = name if isinstance(name, str) else "", given if isinstance(given, dict) else {}
         emit(ToolProposed(time.monotonic(), call, named, usable, input_hash(named, usable)))
@@ -78,15 +75,12 @@ async def run_calls(
     request: Request, calls: Sequence[ToolCall], bench: Workbench, emit: Callable[[Event], None]
 ) -> None:
     """Run all `calls` of `request` at once. Cancelled, each that has no result yet gets one before this returns."""
-    broken = {
-        call
-        for block, call in _with_ids(request)
-        if "partial_json" in block or not isinstance(block.get("input"), dict)
-    }
+    blocks = dict(_blocks_of_calls(request))
     try:
         async with asyncio.TaskGroup() as group:
             for call in calls:
-                if call.tool_use_id in broken:
+                block = blocks[call.tool_use_id]
+                if "partial_json" in block or not isinstance(block.get("input"), dict):
                     _skip(call, "bad_input", BAD_INPUT, emit)
                 elif (tool := bench.get(call.name)) is None:
                     known = ", ".join(each.name for each in bench.tools)
@@ -105,9 +99,10 @@ def skip_all(calls: Sequence[ToolCall], emit: Callable[[Event], None]) -> None:
         _skip(call, "too_many_rounds", TOO_MANY, emit)
 
 
-def _with_ids(request: Request) -> list[tuple[Mapping[str, object], str | None]]:
+def _blocks_of_calls(request: Request) -> list[tuple[str, ContentBlock]]:
+    """The ids and the blocks of the calls that are complete."""
     blocks = [block.content() for block in request.ordered_blocks if block.ended]
-    return list(zip(blocks, tool_use_ids(blocks), strict=True))
+    return [(call, block) for block, call in zip(blocks, tool_use_ids(blocks), strict=True) if call is not None]
 
 
 async def _run(call: ToolCall, tool: Tool, bench: Workbench, emit: Callable[[Event], None]) -> None:
@@ -118,11 +113,11 @@ async def _run(call: ToolCall, tool: Tool, bench: Workbench, emit: Callable[[Eve
         if not allow:
             _skip(call, "denied", DENIED, emit)
             return
-    await bench.before_run()
     if input_hash(call.name, call.input) != call.input_hash:
         _skip(call, "bad_input", CHANGED, emit)
         return
     emit(ToolStarted(time.monotonic(), call.tool_use_id))
+    await bench.before_run()
     is_error = True
     try:
         async with asyncio.timeout(tool.timeout):

@@ -21,12 +21,15 @@ CONTINUE: Final = (
     "Your last reply was cut off before it was complete. Go on exactly where it left off: "
     "do not repeat what is already there, and do not comment on the interruption."
 )
-NO_RESULT: Final = "This call was interrupted: it may have run or not, and there is no result."
+NO_RESULT: Final = "This call was not run."
 NO_OUTPUT: Final = "(no output)"
 
 _SEALED: Final = {"thinking": ("thinking", "signature"), "redacted_thinking": ("data",)}  # the last one is never empty
-_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-_MESSAGE_IN_ERROR: Final = re.compile(r"\bmessages\.(\d+)\b")
+_SERVER_RESULT: Final = re.compile(r"(?!mcp_)\w+_tool_result")
+_MESSAGE_IN_ERROR: Final = re.compile(r"\bmessages\.(\d{1,6})\b")
+_HISTORY_IN_ERROR: Final = re.compile(
+    r"\bmessages:|thinking` block|tool_use|tool_result|signature|roles must alternate"
+)
 
 
 def messages_for(
@@ -37,7 +40,7 @@ def messages_for(
     `so_far` is the running turn's own reply: its tools have run, or its server paused, and it goes on from there.
     """
     messages: list[dict[str, Any]] = []
-    for turn in turns:
+    for turn in outgoing(turns):
         _append_turn(messages, turn, model)
     _append(messages, "user", _user_blocks(prompt))
     if so_far is not None:
@@ -45,9 +48,23 @@ def messages_for(
     return messages
 
 
-def goes_out(turn: Turn) -> bool:
-    """Whether the turn is part of the next request: it is in context and was not refused."""
-    return turn.in_context and turn.stop_reason != "refusal"
+def outgoing(turns: Iterable[Turn]) -> list[Turn]:
+    """The turns that are part of the next request: in context, and not refused.
+
+    What goes on from a turn goes out with it or not at all, and only with an answer: the instruction alone would be obeyed
+    by the next reply.
+    """
+    out: list[Turn] = []
+    base = True  # whether the turn that a continuation goes on from goes out
+    for turn in turns:
+        usable = turn.in_context and turn.stop_reason != "refusal"
+        if turn.prompt.continues:
+            usable = usable and base and (turn.is_answered or turn.outcome is None)
+        else:
+            base = usable
+        if usable:
+            out.append(turn)
+    return out
 
 
 def has_tools(messages: Iterable[Mapping[str, Any]]) -> bool:
@@ -55,21 +72,25 @@ def has_tools(messages: Iterable[Mapping[str, Any]]) -> bool:
     return any(block["type"] in ("tool_use", "tool_result") for message in messages for block in message["content"])
 
 
-def turn_blamed(message: str, turns: Sequence[Turn], model: str) -> Turn | None:
-    """The turn among the earlier `turns` that the API complains of in `message` (`messages.3.content.0: ...`), or None."""
+def turn_blamed(message: str, turns: Iterable[Turn], model: str) -> Turn | None:
+    """The turn among the earlier `turns` that the API complains of in `message`, or None.
+
+    That is the one it names (`messages.3.content.0: ...`), or the last one if it only says that the history is wrong.
+    """
+    sent = outgoing(turns)
     found = _MESSAGE_IN_ERROR.search(message)
     if found is None:
-        return None
+        return sent[-1] if sent and _HISTORY_IN_ERROR.search(message) else None
     messages: list[dict[str, Any]] = []
-    for turn in turns:
+    for turn in sent:
         _append_turn(messages, turn, model)
-        if len(messages) > int(found[1]) and goes_out(turn):
+        if len(messages) > int(found[1]):
             return turn
     return None
 
 
 def _append_turn(messages: list[dict[str, Any]], turn: Turn, model: str) -> None:
-    asked = _user_blocks(turn.prompt) if goes_out(turn) else []
+    asked = _user_blocks(turn.prompt)
     if not asked:
         return
     _append(messages, "user", asked)
@@ -140,7 +161,7 @@ def _assistant_blocks(
                 calls.append(call)
             case "server_tool_use" if running and finished:
                 blocks.append(_fields(block, ("id", "name", "input")))
-            case str(kind) if running and finished and kind.endswith("_tool_result"):
+            case str(kind) if running and finished and _SERVER_RESULT.fullmatch(kind):
                 blocks.append(_fields(block, ("tool_use_id", "content")))
             case _:
                 pass
@@ -155,9 +176,11 @@ def _tool_use(block: ContentBlock, call: str, results: Mapping[str, ContentBlock
     """The call as it can be sent; one whose input was no JSON object only if its result tells the model so."""
     name, given = block.get("name"), block.get("input")
     usable = isinstance(given, dict) and "partial_json" not in block
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or not (usable or call in results):
+    if not usable and call not in results:
         return None
-    return {"type": "tool_use", "id": call, "name": name, "input": _clean(given) if usable else {}}
+    legal = re.sub(r"[^a-zA-Z0-9_-]", "_", name if isinstance(name, str) else "")[:128] or "tool"
+    use = {"type": "tool_use", "id": call, "name": legal, "input": _clean(given) if usable else {}}
+    return {**use, "caller": _clean(caller)} if isinstance(caller := block.get("caller"), dict) else use
 
 
 def _result(call: str, result: ContentBlock | None) -> ContentBlock:
@@ -170,7 +193,8 @@ def _result(call: str, result: ContentBlock | None) -> ContentBlock:
 
 
 def _fields(block: ContentBlock, names: Sequence[str]) -> ContentBlock:
-    return {"type": block["type"], **{name: _clean(block[name]) for name in names if name in block}}
+    caller = ("caller",) if isinstance(block.get("caller"), dict) else ()
+    return {"type": block["type"], **{name: _clean(block[name]) for name in (*names, *caller) if name in block}}
 
 
 def _verbatim(block: ContentBlock, fields: tuple[str, ...]) -> list[ContentBlock]:

@@ -41,7 +41,7 @@ class Requests:
     def parameters(self, conversation: Conversation, turn: Turn, *, tools_on: bool) -> dict[str, Any]:
         """The parameters of the next request of `turn`, the last one of `conversation`."""
         earlier = [each for each in conversation.turns if each is not turn]
-        messages = messages_for(earlier, turn.prompt, turn.model, turn.reply() if turn.requests else None)
+        messages = messages_for(earlier, turn.prompt, turn.model, turn.so_far())
         info = self._info(turn.model)
         limit = info.max_output if info else None
         parameters: dict[str, Any] = {

@@ -33,6 +33,11 @@ from tui_chat.events import (
     ThinkingDelta,
 )
 
+_CALLING: Final = (
+    "tool_use",
+    "pause_turn",
+    None,
+)  # stop reasons of replies whose calls are run; some servers give none
 MAX_PAUSES: Final = 10  # how often a paused reply is sent again in one turn
 
 
@@ -72,10 +77,10 @@ class TurnRunner:
             ended = await self._request()
             if not ended.complete:
                 return TurnResult(Outcome.FAILED, ended.stop_reason, ended.error)
-            if ended.stop_reason == "pause_turn" and pauses < MAX_PAUSES:
-                pauses += 1
-            elif self.bench.tools and ended.stop_reason in ("tool_use", None) and await self._tools(rounds):
+            if self.bench.tools and ended.stop_reason in _CALLING and await self._tools(rounds):
                 rounds += 1
+            elif ended.stop_reason == "pause_turn" and pauses < MAX_PAUSES and rounds <= MAX_ROUNDS:
+                pauses += 1
             else:
                 return TurnResult(Outcome.COMPLETED, ended.stop_reason, None)
 
@@ -101,8 +106,8 @@ class TurnRunner:
                 return ended
             failure = dataclasses.replace(ended.error or Failure("cut_off", "the reply did not end"), attempts=attempt)
             delay = None if shown else retry_delay(failure, attempt, random.random())
-            if delay is None and not shown and attempt < ATTEMPTS:
-                delay = 0.0 if self.refused(failure, parameters) else None
+            if self.refused(failure, parameters) and not shown and attempt < ATTEMPTS:
+                delay = 0.0
             if delay is None:
                 return dataclasses.replace(ended, error=failure)
             attempt += 1

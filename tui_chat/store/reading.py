@@ -10,7 +10,7 @@ from typing import Final
 
 from tui_chat.conversation import Conversation, ConversationSummary, Message, Outcome, Turn
 from tui_chat.errors import Failure
-from tui_chat.events import TurnEnded
+from tui_chat.events import ToolEnded, ToolSkipped, TurnEnded
 from tui_chat.store import journal, owner, values
 from tui_chat.turns import apply
 
@@ -28,6 +28,7 @@ _TURNS: Final = f"{_PATH} SELECT * FROM turns_on_path ORDER BY number"  # noqa: 
 _SUMMARY: Final = """
     SELECT id, title, updated_at, (SELECT count(*) FROM turns WHERE conversation_id = conversations.id) AS turn_count
     FROM conversations """
+CRASHED: Final = "The program ended before this call was done; it may have run or not."
 _HIGHEST: Final = "\U0010ffff"
 
 
@@ -103,9 +104,12 @@ def interrupted(connection: sqlite3.Connection, row: sqlite3.Row) -> Turn:
     prompt = connection.execute("SELECT * FROM messages WHERE id = ?", (row["prompt_id"],)).fetchone()
     turn, at = _from_journal(connection, row, values.message_from(prompt))
     request = turn.request
-    turn.in_context = turn.in_context and bool(
-        turn.text.strip()
-    )  # an unanswered prompt would be answered with the next
+    for call in turn.request.calls.values() if turn.request is not None else ():
+        if call.result is None and call.started is not None:
+            apply(turn, ToolEnded(at, call.tool_use_id, CRASHED, is_error=True))
+        elif call.result is None:
+            apply(turn, ToolSkipped(at, call.tool_use_id, "cancelled", CRASHED))
+    turn.in_context = turn.in_context and turn.is_answered  # an unanswered prompt would be answered with the next
     apply(
         turn,
         TurnEnded(
@@ -113,7 +117,7 @@ def interrupted(connection: sqlite3.Connection, row: sqlite3.Row) -> Turn:
             Outcome.FAILED,
             request.stop_reason if request else None,
             turn.usage.fields,
-            usage_is_final=request is not None and request.usage_is_final,
+            usage_is_final=turn.counts_are_final,
             error=Failure("interrupted", ""),
         ),
     )

@@ -269,9 +269,11 @@ _ENDS: Final = {
 def footer(turn: Turn, figures: Figures, *, can: Collection[str] = (), goes_out: bool, saved: bool = True) -> Footer:
     """The footer of a turn that has ended; `can` names what the session could do now: go_on, go_back, again."""
     unsaved = [] if saved else ["not saved"]
+    # What goes on from a turn that was left out is out with it, whatever its own mark says.
+    leave = ("leave",) if goes_out or not turn.in_context else ()
     if turn.outcome is Outcome.CANCELLED:
         text = " · ".join([*_stopped(turn, figures), "stays in context" if goes_out else _LEFT_OUT, *unsaved])
-        return Footer(text, "warm", _actions(turn, can, "leave"))
+        return Footer(text, "warm", _actions(turn, can, *leave))
     context = [] if goes_out else [_LEFT_OUT]
     if turn.outcome is Outcome.FAILED:
         sentence = turn.error.sentence.removesuffix("; send again") if turn.error else "the turn failed"
@@ -282,7 +284,7 @@ def footer(turn: Turn, figures: Figures, *, can: Collection[str] = (), goes_out:
         text = " · ".join([kind + sanitise_line(sentence), *out, *context, *unsaved])
         # What the API has refused once it refuses again: that prompt has to change, or what stands before it.
         bad = turn.error is not None and turn.error.status in (400, 413, 422)
-        return Footer(text, "error", _actions(turn, {*can} - {"again"} if bad else can, "edit" if bad else "leave"))
+        return Footer(text, "error", _actions(turn, {*can} - {"again"} if bad else can, *(("edit",) if bad else leave)))
     if turn.stop_reason == "refusal":
         request = turn.request
         category = (request.stop_details or {}).get("category") if request else None
@@ -295,7 +297,7 @@ def footer(turn: Turn, figures: Figures, *, can: Collection[str] = (), goes_out:
     if turn.server == "demo":
         parts.insert(0, "demo")
     tone: Tone = "warm" if end != turn.stop_reason and turn.stop_reason else "dim"
-    return Footer(" · ".join(parts), tone, _actions(turn, {*can} - {"again"}, *(() if goes_out else ("leave",))))
+    return Footer(" · ".join(parts), tone, _actions(turn, {*can} - {"again"}, *(() if goes_out else leave)))
 
 
 def _actions(turn: Turn, can: Collection[str], *names: str) -> tuple[Action, ...]:

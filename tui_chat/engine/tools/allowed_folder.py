@@ -19,15 +19,37 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from tui_chat.engine.tools.tool import ToolError, quoted
 
-SECRET_FOLDERS: Final = (".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".password-store", ".git")
+SECRET_FOLDERS: Final = (
+    *(".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".password-store", ".git", ".terraform.d"),
+)
+SECRET_SETTINGS: Final = (
+    "anthropic",
+    "gh",
+    "rclone",
+    "gcloud",
+    "tui-chat",
+)  # inside a folder of all programs' settings
+_SETTINGS: Final = (".config", "appdata", "local", "roaming", "application support", "share")
 SECRET_FILES: Final = (
     *(".env*", ".netrc", "_netrc", ".git-credentials", ".npmrc", ".pypirc", ".pgpass", ".htpasswd"),
-    *("credentials", "*credentials.json", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*"),
+    *(
+        "credentials",
+        "credentials.*",
+        "*credentials.json",
+        ".vault-token",
+        ".my.cnf",
+        ".*_history",
+        "id_rsa*",
+        "id_dsa*",
+        "id_ecdsa*",
+        "id_ed25519*",
+    ),
     *("*.pem", "*.key", "*.p12", "*.pfx", "*.ppk", "*.jks", "*.keystore", "*.kdbx"),
 )
 _KERNEL_FOLDERS: Final = ("/proc", "/sys")  # not files; among them are the environments of programs, keys included
@@ -58,7 +80,10 @@ class AllowedFolder:
     """The folder `root`, resolved once. `walk` is for tests: which of the two ways of opening."""
 
     def __init__(self, root: Path, *, walk: bool = CAN_WALK) -> None:
-        self._root = os.path.realpath(root)
+        try:
+            self._root = os.path.realpath(root)
+        except OSError:  # the working directory was removed, and the folder is named relative to it
+            self._root = str(root)
         self._walk = walk
 
     @contextlib.contextmanager
@@ -94,16 +119,18 @@ class AllowedFolder:
             raise ToolError(f"{quoted(path)} is outside the allowed folder; give a path relative to it.")
         parts = resolved.relative_to(self._root).parts
         # A link may lead to a secret under a harmless name, or be named as one itself.
-        if may_be_secret(parts) or may_be_secret((Path(path).name,)):
+        if may_be_secret(parts, Path(self._root).name) or may_be_secret((Path(path).name,)):
             raise ToolError(f"{quoted(path)} may hold secrets and is never read.")
         return parts
 
 
-def may_be_secret(parts: Sequence[str]) -> bool:
-    """Whether a path of these parts is one of those that usually hold keys or passwords."""
+def may_be_secret(parts: Sequence[str], root: str = "") -> bool:
+    """Whether a path of these parts, in a folder of the name `root`, is one of those that usually hold keys or passwords."""
     names = [part.casefold() for part in parts]
     if os.name == "nt" and any(":" in name for name in names):
         return True  # another stream of a file, under a name that no pattern knows
+    if any(each in _SETTINGS and inner in SECRET_SETTINGS for each, inner in pairwise([root.casefold(), *names])):
+        return True
     return any(name in SECRET_FOLDERS for name in names) or any(
         fnmatchcase(name, pattern) for name in names[-1:] for pattern in SECRET_FILES
     )

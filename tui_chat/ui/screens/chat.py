@@ -68,7 +68,6 @@ class ChatScreen(TurnActions):
         self._rolling = RollingRate()
         self._view: ReplyView | None = None  # of the running turn
         self._approvals = Approvals(self)
-        self._unsaved: str | None = None  # a prompt that could not be stored; sent again it goes out unsaved
         self._quit_asked = 0.0
         self._waiting_prompt: str | None = None  # sent before the session was open
         self._turn_worker: Worker[None] | None = None
@@ -114,8 +113,8 @@ class ChatScreen(TurnActions):
             return
         self.session.conversation.draft, self.session.conversation.queued = "", self.queue.texts
         self.log_widget.action_follow()
-        unsaved = self._unsaved == text
-        self._unsaved = None
+        unsaved = self.unsaved == text
+        self.unsaved = None
         self.start_turn(self.session.send(text, unsaved=unsaved), text)
 
     def start_turn(self, stream: AsyncGenerator[Event, None], text: str) -> None:
@@ -136,7 +135,7 @@ class ChatScreen(TurnActions):
                         self.show(event)
         except (NotSavedError, UsageError) as error:
             if session is self.session:
-                self._unsaved = text
+                self.unsaved = text
                 self.queue.paused = bool(self.queue)
                 if text:
                     self.prompt.give_back(text)
@@ -319,7 +318,7 @@ class ChatScreen(TurnActions):
 
     def start_over(self) -> None:
         """Empty the screen for another conversation."""
-        self.session, self._unsaved = None, None
+        self.session, self.unsaved = None, None
         self.transcript.welcome()
         self.composer.focus()
 

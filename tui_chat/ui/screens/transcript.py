@@ -23,6 +23,7 @@ class Transcript:
     def __init__(self, log: MessageLog, runtime: Runtime) -> None:
         self._log, self._runtime = log, runtime
         self._unsaved: set[str] = set()
+        self._shown: dict[str, tuple[bool, frozenset[str]]] = {}  # what the footers say that other turns can change
 
     def welcome(self, recent: Sequence[str] = ()) -> None:
         """The empty log: what this is, and the titles of the last conversations."""
@@ -33,6 +34,7 @@ class Transcript:
     def show_all(self, session: ChatSession) -> None:
         """A conversation that was stored."""
         self._log.clear()
+        self._shown.clear()
         with self._log.bulk():
             for turn in session.conversation.turns:
                 view = self._open(turn)
@@ -42,9 +44,14 @@ class Transcript:
 
     def begin(self, session: ChatSession, turn: Turn) -> ReplyView:
         """A turn that begins: the prompt, or a seam where it goes on from the one before, and room for the reply."""
-        for before in session.conversation.turns[-2:-1]:
-            self.end(session, before)  # nothing goes on from it any more
+        self.refresh(session)
         return self._open(turn)
+
+    def refresh(self, session: ChatSession) -> None:
+        """Mend the footers that have become untrue: another turn has begun, or was left out."""
+        for turn in session.conversation.turns:
+            if turn.id in self._shown and self._shown[turn.id] != _said(session, turn):
+                self.end(session, turn)
 
     def _open(self, turn: Turn) -> ReplyView:
         if turn.prompt.continues:
@@ -59,10 +66,8 @@ class Transcript:
         if not saved:
             self._unsaved.add(turn.id)
         figures = self._runtime.figures(turn, time.monotonic())
-        saved = turn.id not in self._unsaved
-        footer = wording.footer(
-            turn, figures, can=_possible(session, turn), goes_out=session.goes_out(turn), saved=saved
-        )
+        self._shown[turn.id] = goes_out, can = _said(session, turn)
+        footer = wording.footer(turn, figures, can=can, goes_out=goes_out, saved=turn.id not in self._unsaved)
         self._log.reply(turn.id).end(footer)
 
     def as_markdown(self, turns: Iterable[Turn]) -> str:
@@ -80,13 +85,14 @@ class Transcript:
         return chat_markdown(said)
 
 
-def _possible(session: ChatSession, turn: Turn) -> set[str]:
-    """What the footer may offer now: all of it is about the end of the conversation."""
+def _said(session: ChatSession, turn: Turn) -> tuple[bool, frozenset[str]]:
+    """Whether the turn goes out, and what its footer may offer: all of that is about the end of the conversation."""
+    goes_out = session.goes_out(turn)
     if turn is not session.conversation.turns[-1]:
-        return set()
+        return goes_out, frozenset()
     possible = {"again"}
     if session.can_go_on(turn):
         possible.add("go_on")
     if session.blamed(turn) is not None:
         possible.add("go_back")
-    return possible
+    return goes_out, frozenset(possible)

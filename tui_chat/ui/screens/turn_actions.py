@@ -22,6 +22,7 @@ class TurnActions(LogScreen):
     def __init__(self) -> None:
         super().__init__()
         self.session: ChatSession | None = None
+        self.unsaved: str | None = None  # a prompt that could not be stored; sent again it goes out unsaved
 
     @property
     def busy(self) -> bool:
@@ -69,9 +70,9 @@ class TurnActions(LogScreen):
         if turn.error is not None and turn.error.status in (400, 413, 422):
             self.say("it would be refused again: e edits the prompt")
             return
-        turn.in_context = False
-        self._begin(session, turn)
-        self.start_turn(session.resend(turn), turn.prompt.text)
+        self._begin()
+        text = turn.prompt.text
+        self.start_turn(session.resend(turn, unsaved=self.unsaved == text), text)
 
     def _go_on(self, session: ChatSession, turn: Turn) -> None:
         if self.busy:
@@ -79,12 +80,10 @@ class TurnActions(LogScreen):
         if not session.can_go_on(turn):
             self.say("only the last reply can go on, if it was cut off, stopped or reached max_tokens")
             return
-        turn.in_context = True
-        self._begin(session, turn)
-        self.start_turn(session.go_on(), "")
+        self._begin()
+        self.start_turn(session.go_on(unsaved=self.unsaved == ""), "")
 
-    def _begin(self, session: ChatSession, turn: Turn) -> None:
-        self.transcript.end(session, turn)
+    def _begin(self) -> None:
         self.composer.focus()
         self.log_widget.action_follow()
 
@@ -114,8 +113,8 @@ class TurnActions(LogScreen):
     async def _leave_out(self, session: ChatSession, turns: list[Turn]) -> None:
         for turn in turns:
             await session.set_in_context(turn, in_context=False)
-            if session is self.session:
-                self.transcript.end(session, turn)
+        if session is self.session:
+            self.transcript.refresh(session)
 
     @work(group="mark", exit_on_error=False)
     async def _toggle_context(self, session: ChatSession, turn: Turn) -> None:
@@ -123,7 +122,7 @@ class TurnActions(LogScreen):
             return
         await session.set_in_context(turn, in_context=not turn.in_context)
         if session is self.session:
-            self.transcript.end(session, turn)
+            self.transcript.refresh(session)
             self.say("in the next requests again" if session.goes_out(turn) else "left out of the next requests")
 
     def action_copy(self, argument: str = "") -> None:
