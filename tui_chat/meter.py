@@ -5,6 +5,7 @@ is a number that the caller passes in. Values are never invented: unknown is Non
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -41,7 +42,7 @@ class Figures:
     ttft: float | None = None
     headers_after: float | None = None
     tokens_per_second: float | None = None
-    rate_estimated: bool = False
+    estimated_rate: float | None = None
     input_tokens: int | None = None
     cache_read: int | None = None
     cache_write: int | None = None
@@ -74,20 +75,16 @@ class Ratios:
         return characters / tokens if tokens else CHARACTERS_PER_TOKEN
 
 
-def rate(turn: Turn) -> float | None:
+def _rate(rounds: Iterable[tuple[Request, int]]) -> float | None:
     """tok/s over the generation: output tokens / (last delta - first delta) of the rounds that have such a time.
 
-    That is two deltas and 0.2 s at least, and a count that is final; None without one.
+    That is two deltas and 0.2 s at least; None without one.
     """
     tokens, seconds = 0, 0.0
-    for request in turn.rounds:
-        count, stamps = request.usage.output_tokens, request.stamps
-        if not request.usage_is_final or count is None or request.delta_count < 2:
-            continue
-        if stamps.first_delta is None or stamps.last_delta is None:
-            continue
-        if stamps.last_delta - stamps.first_delta >= RATE_NEEDS:
-            tokens, seconds = tokens + count, seconds + stamps.last_delta - stamps.first_delta
+    for request, count in rounds:
+        first, last = request.stamps.first_delta, request.stamps.last_delta
+        if request.delta_count >= 2 and first is not None and last is not None and last - first >= RATE_NEEDS:
+            tokens, seconds = tokens + count, seconds + last - first
     return tokens / seconds if seconds else None
 
 
@@ -99,20 +96,23 @@ def figures(turn: Turn, now: float, ratios: Ratios, prices: PriceList) -> Figure
     usage = turn.usage
     outputs = [_output(each, ratios) for each in turn.requests]
     exact = all(known for _, known in outputs)
-    context = request.usage.input_tokens
+    rounds = [(each, _output(each, ratios)) for each in turn.rounds]
+    # The latest request that was counted: a new one knows nothing of its prompt yet.
+    context = next((each for each in reversed(turn.requests) if each.usage.input_tokens is not None), request)
     stamps = turn.rounds[0].stamps
     return Figures(
         model=request.model,
         ttft=turn.ttft,
         headers_after=None if stamps.headers is None else stamps.headers - stamps.sent,
-        tokens_per_second=rate(turn),
+        tokens_per_second=_rate((each, count) for each, (count, known) in rounds if known),
+        estimated_rate=_rate((each, count) for each, (count, _) in rounds),
         input_tokens=usage.input_tokens,
         cache_read=usage.cache_read,
         cache_write=usage.cache_write,
         output_tokens=sum(count for count, _ in outputs),
         output_estimated=not exact and any(each.usage.fields or each.characters for each in turn.requests),
         duration=(now if turn.ended is None else turn.ended) - turn.started,
-        context_tokens=None if context is None else context + outputs[-1][0],
+        context_tokens=_filled(context, ratios),
         cost=_cost(turn, ratios, prices),
         cost_estimated=not exact,
     )
@@ -125,6 +125,11 @@ def _output(request: Request, ratios: Ratios) -> tuple[int, bool]:
         return count, True
     nothing = not request.characters and not request.usage.fields and request.error is not None
     return round(request.characters / ratios.characters_per_token(request.model)), nothing
+
+
+def _filled(request: Request, ratios: Ratios) -> int | None:
+    prompt = request.usage.input_tokens
+    return None if prompt is None else prompt + _output(request, ratios)[0]
 
 
 def _cost(turn: Turn, ratios: Ratios, prices: PriceList) -> float | None:

@@ -130,8 +130,8 @@ class ChatSession:
         return self._state is State.IDLE and turn is self.conversation.turns[-1] and self._open_end() is not None
 
     def blamed(self, turn: Turn) -> Turn | None:
-        """The earlier turn that made the API refuse `turn`'s request, as far as its words tell."""
-        if turn.error is None or turn.error.status not in (400, 422):
+        """The earlier turn that made the API refuse the request of `turn`, the last one, as far as its words tell."""
+        if turn.error is None or turn.error.status not in (400, 422) or turn is not self.conversation.turns[-1]:
             return None
         return turn_blamed(turn.error.message, self.conversation.turns[: self._place(turn)], turn.model)
 

@@ -25,6 +25,11 @@ def said(chat: Chat) -> list[str]:
     return lines[next(place for place, line in enumerate(lines) if "▌" in line) :]
 
 
+def toasts(chat: Chat) -> str:
+    """What the toasts say."""
+    return "\n".join(note.message for note in chat.app._notifications)
+
+
 async def log_key(chat: Chat, key: str) -> None:
     """Press a letter with the log focused and wait until nothing runs."""
     chat.app.chat.log_widget.focus()
@@ -109,6 +114,40 @@ async def test_going_on_takes_what_was_left_out_in_again_for_good(open_chat: Ope
         assert "left out" not in chat.log
 
 
+async def test_continue_in_an_empty_chat_says_so(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.send("/continue")
+        await chat.until(lambda: "there is no reply yet" in toasts(chat))
+
+
+async def test_what_went_on_is_copied_as_one(open_chat: OpenChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[str] = []
+    async with open_chat() as chat:
+        monkeypatch.setattr(chat.app.chat, "copy", copied.append)
+        await chat.say("cut")
+        await log_key(chat, "g")
+        await chat.send("/copy")
+        await chat.send("/copy chat")
+        await chat.until(lambda: len(copied) == 2)
+        first, second = (turn.text for turn in turns_of(chat))
+        assert copied[0] == first + second
+        assert copied[1].count("## ") == 2
+        assert first + second in copied[1]
+
+
+async def test_the_letters_say_when_a_reply_is_running(open_chat: OpenChat, server: DemoServer) -> None:
+    async with open_chat() as chat:
+        await chat.say("cut")
+        await chat.send("silence")
+        await chat.until(lambda: not chat.idle)
+        for key in "grefx":
+            chat.app.clear_notifications()
+            chat.app.chat.log_widget.focus()
+            await chat.press(key)
+            await chat.until(lambda: "a reply is running" in toasts(chat))
+        assert chat.turn_count == 2
+
+
 # What the API refuses ---------------------------------------------------------------------------------------------------
 
 
@@ -139,6 +178,40 @@ async def test_f_goes_on_from_before_the_turn_that_is_blamed(open_chat: OpenChat
         chat.app.chat.composer.replace_text("")
         await chat.say("list")
         assert [len(server.requests[-1].body["messages"])] == [1]
+
+
+async def test_f_and_e_do_their_work_once(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("hello")
+        await chat.say("code")
+        await chat.say("poison")
+        await log_key(chat, "f")
+        await chat.until(lambda: chat.draft == "poison")
+        await log_key(chat, "f")
+        assert "complains of no earlier turn" in toasts(chat)
+        await log_key(chat, "e")
+        assert chat.draft == "poison"
+
+
+async def test_an_older_refused_turn_takes_no_good_ones_with_it(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("hello")
+        await chat.say("poison")
+        await chat.say("code")
+        await log_key(chat, "k")
+        await chat.press("k")
+        await chat.press("f")
+        await chat.pilot.pause()
+        assert [turn.in_context for turn in turns_of(chat)] == [True, False, True]
+
+
+@pytest.mark.parametrize("prompt", ["http 413", "http 400"])
+async def test_a_refusal_that_names_no_turn_blames_none(open_chat: OpenChat, prompt: str) -> None:
+    async with open_chat() as chat:
+        await chat.say("hello")
+        await chat.say(prompt)
+        assert "go on from before" not in chat.log
+        assert "e edit the prompt" in chat.log
 
 
 async def test_a_refusal_can_be_edited(open_chat: OpenChat) -> None:
@@ -209,6 +282,14 @@ async def test_the_tools_command(open_chat: OpenChat, server: DemoServer) -> Non
         await chat.until(lambda: not session_of(chat).tools_on)
         await chat.say("hello")
         assert "tools" not in server.requests[-1].body
+
+
+async def test_rounds_of_tools_one_after_the_other(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await ask(chat, "tool 2", "y", "y")
+        assert "calculator 1 + 2 + 3 → 6" in chat.log
+        assert "2 tool calls" in chat.log
+        assert "tools" in chat.status  # that they are on
 
 
 async def test_the_effort_command(open_chat: OpenChat, server: DemoServer) -> None:

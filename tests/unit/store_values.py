@@ -1,4 +1,4 @@
-"""Turns for the store's tests: made by the real fold, and what they must look like after a round trip."""
+"""Turns for the tests of store and history: made by the real fold, and what they must look like after a round trip."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tui_chat import turns
-from tui_chat.conversation import Block, Conversation, Message, Outcome, Stamps, Turn
+from tui_chat.conversation import Block, ContentBlock, Conversation, Message, Outcome, Stamps, Turn
+from tui_chat.engine.calls import propose
 from tui_chat.errors import Failure
 from tui_chat.events import (
     ApprovalAnswered,
@@ -212,3 +213,106 @@ def _inner(at: float) -> st.SearchStrategy[Event]:
         st.builds(UnknownEvent, stamp, texts, json_objects),
         st.builds(MessageFields, stamp, json_objects),
     )
+
+
+# Turns of several rounds ------------------------------------------------------------------------------------------------
+
+SERVER_CALL = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "tea"}}
+SERVER_FOUND = {
+    "type": "web_search_tool_result",
+    "tool_use_id": "srvtoolu_1",
+    "content": [{"type": "web_search_result"}],
+}
+SILENT = (  # what shows nothing yet: a request that failed after these goes out again
+    {"type": "text", "text": ""},
+    {"type": "thinking", "thinking": ""},
+    {"type": "tool_use", "id": "toolu_1", "name": "clock", "input": {}},
+    {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}},
+)
+_OVERLOADED = Failure("overloaded_error", "Overloaded", 529)
+odd_texts = st.sampled_from(["so", "", " ", "\n\x1f", "end ", "\ud800", None, 8])
+odd_ids = st.sampled_from(["toolu_1", "toolu_1", "toolu_1_2", "toolu_2", "a b:1", "", "tool", "\ud800", None, 7])
+odd_names = st.sampled_from(["clock", "no name", "", "x" * 300, "\ud800", None, 7])
+odd_inputs = st.sampled_from([{}, {"zone": "\ud800"}, "no object", None, [1]])
+reply_blocks: st.SearchStrategy[ContentBlock] = st.one_of(
+    st.builds(lambda text: {"type": "text", "text": text}, odd_texts),
+    st.builds(
+        lambda text: {"type": "thinking", "thinking": "hm", "signature": text}, st.sampled_from(["c2ln", "", None])
+    ),
+    st.just({"type": "redacted_thinking", "data": "ZGF0YQ=="}),
+    st.builds(
+        lambda id_, name, given: {"type": "tool_use", "id": id_, "name": name, "input": given},
+        odd_ids,
+        odd_names,
+        odd_inputs,
+    ),
+    st.just({"type": "container_upload", "file_id": "file_1"}),
+    st.just({"type": "mcp_tool_use", "id": "mcptoolu_1", "name": "x", "input": {}}),
+    st.just({}),
+)
+
+
+@st.composite
+def turns_of_rounds(draw: st.DrawFn, models: Sequence[str], *, is_running: bool = False) -> Turn:
+    """A turn of up to three rounds, each with calls and their results, or paused by the server, and attempts that failed
+    between them.
+
+    One that `is_running` is about to send its next request: all its calls have results. One that has ended may have been
+    cut anywhere in its last round, and may be the program's own instruction to go on.
+    """
+    model = draw(st.sampled_from(models))
+    question = dataclasses.replace(
+        prompt(draw(st.sampled_from(["hi", " so", "\ud800"]))), continues=not is_running and draw(st.booleans())
+    )
+    turn = turns.begin(
+        TurnStarted(0.0, new_id("turn"), "conversation", new_id("reply"), model, "demo", 1.7e9, question)
+    )
+    rounds = draw(st.integers(1, 3))
+    for number in range(rounds):
+        if draw(st.booleans()):
+            failed_attempt(turn, draw(st.lists(st.sampled_from(SILENT), max_size=2)))
+        is_last = number == rounds - 1 and not is_running
+        _round(draw, turn, cut=is_last and draw(st.booleans()), is_last=is_last)
+    if is_running and draw(st.booleans()):
+        failed_attempt(turn, draw(st.lists(st.sampled_from(SILENT), max_size=2)))
+    if not is_running:
+        outcome, stop_reason = (
+            draw(st.sampled_from(Outcome)),
+            draw(st.sampled_from([None, "end_turn", "refusal", "tool_use"])),
+        )
+        take(turn, [TurnEnded(9.0, outcome, stop_reason, {}, usage_is_final=False)])
+        turn.in_context = draw(st.booleans())
+    return turn
+
+
+def failed_attempt(turn: Turn, blocks: Sequence[ContentBlock] = SILENT) -> None:
+    """An attempt that failed after `blocks` had begun."""
+    take(turn, [RequestStarted(1.0, turn.model, 1)])
+    take(turn, [BlockStarted(1.0, index, block) for index, block in enumerate(blocks)])
+    take(turn, [RequestEnded(1.0, complete=False, error=_OVERLOADED), RetryScheduled(1.0, 1.0, 2, 3, _OVERLOADED)])
+
+
+def _round(draw: st.DrawFn, turn: Turn, *, cut: bool, is_last: bool) -> None:
+    """One request and its calls. A server's own call of the request before is answered first."""
+    server_waits = turn.requests and any(block.start == SERVER_CALL for block in turn.requests[-1].blocks.values())
+    contents = [*([SERVER_FOUND] if server_waits else []), *draw(st.lists(reply_blocks, max_size=4))]
+    if draw(st.booleans()):
+        contents.append(SERVER_CALL)
+    take(turn, [RequestStarted(2.0, turn.model, 1)])
+    for index, block in enumerate(contents):
+        take(turn, [BlockStarted(2.0, index, block)])
+        if block.get("type") == "tool_use":
+            take(turn, [InputJsonDelta(2.0, index, piece) for piece in draw(st.sampled_from([(), ("{}",), ("{",)]))])
+        if not cut or draw(st.booleans()):
+            take(turn, [BlockEnded(2.0, index)])
+    take(turn, [RequestEnded(2.0, complete=not cut, stop_reason=None if cut else "tool_use")])
+    if cut:
+        return
+    calls = propose(turn.requests[-1], lambda event: take(turn, [event]))
+    for call in calls:
+        if is_last and draw(st.booleans()):
+            continue
+        result, id_ = draw(st.sampled_from(["12:00", "", "\ud800"])), call.tool_use_id
+        skipped: list[Event] = [ToolSkipped(3.0, id_, "denied", result)]
+        ran: list[Event] = [ToolStarted(3.0, id_), ToolEnded(3.0, id_, result, draw(st.booleans()))]
+        take(turn, draw(st.sampled_from([skipped, ran])))

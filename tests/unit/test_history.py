@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.legal import why_refused
 from tests.unit.odd_streams import ODD_STREAMS, OddStream, events_of
-from tests.unit.store_values import prompt
+from tests.unit.store_values import SERVER_CALL, SILENT, failed_attempt, prompt, turns_of_rounds
 from tui_chat import turns
-from tui_chat.conversation import Outcome, Turn
-from tui_chat.engine.history import NO_OUTPUT, NO_RESULT, messages_for, outgoing, turn_blamed
+from tui_chat.conversation import ContentBlock, Outcome, Turn
+from tui_chat.engine.history import CONTINUE, NO_OUTPUT, NO_RESULT, messages_for, outgoing, turn_blamed
 from tui_chat.errors import Failure
 from tui_chat.events import (
     BlockEnded,
@@ -353,3 +353,87 @@ any_turns = st.builds(
 @given(st.lists(any_turns, max_size=4))
 def test_whatever_came_before_the_request_is_legal(earlier: list[Turn]) -> None:
     sent(*earlier)
+
+
+MODELS = (MODEL, "claude-opus-5-5")
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(turns_of_rounds(MODELS), max_size=4), st.sampled_from(MODELS))
+def test_whatever_the_rounds_before_brought_the_request_is_legal(earlier: list[Turn], model: str) -> None:
+    sent(*earlier, model=model)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(turns_of_rounds(MODELS), max_size=2), turns_of_rounds(MODELS, is_running=True))
+def test_the_next_request_of_a_running_turn_is_legal(earlier: list[Turn], turn: Turn) -> None:
+    asked = messages_for(earlier, turn.prompt, turn.model, turn.so_far())
+    assume(asked[-1]["role"] == "user" or ends_in_a_call_of_the_server(asked))
+    accepted(asked, turn.model)
+    without_attempts = dataclasses.replace(turn, requests=[each for each in turn.requests if each.error is None])
+    assert asked == messages_for(earlier, turn.prompt, turn.model, without_attempts.reply())
+
+
+def ends_in_a_call_of_the_server(messages: list[dict[str, Any]]) -> bool:
+    """Whether the reply that was paused has such a call, or its result: only then it may stand at the end."""
+    return any(block["type"] in ("server_tool_use", "web_search_tool_result") for block in messages[-1]["content"])
+
+
+@pytest.mark.parametrize("block", SILENT, ids=lambda block: str(block["type"]))
+@pytest.mark.parametrize("before", [[], [text("a"), TOOL]], ids=["first round", "second round"])
+def test_an_attempt_that_failed_is_no_part_of_the_next(before: list[ContentBlock], block: ContentBlock) -> None:
+    turn = rounds_of(proposed(), ToolEnded(3.2, "toolu_1", "12:00"), ended=False) if before else first_attempt()
+    so_far = turn.so_far()
+    failed_attempt(turn, [block])
+    assert turn.so_far() == so_far
+    assert accepted(messages_for([], turn.prompt, MODEL, turn.so_far()))[-1]["role"] == "user"
+
+
+def first_attempt() -> Turn:
+    return turns.begin(TurnStarted(0.0, "turn", "conversation", "reply", MODEL, "demo", 1.7e9, prompt("hi")))
+
+
+def test_a_reply_that_was_paused_without_a_call_of_the_server() -> None:
+    """No server of Anthropic's does that; but whoever does gets no assistant message at the end, which newer models refuse."""
+    turn = reply_of(text("Hello"), stop_reason="pause_turn")
+    # fails: a paused reply of text alone is sent again as it is, and the request ends in an assistant message
+    accepted(messages_for([], turn.prompt, MODEL, turn.so_far()))
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        [{**SERVER_CALL, "id": "call 1"}],
+        [{**SERVER_CALL, "id": None}],
+        [{**SERVER_CALL, "input": None}],
+        [FOUND],
+        [SERVER, {**FOUND, "content": None}],
+    ],
+    ids=["illegal id", "no id", "no input", "result without a call", "result without content"],
+)
+def test_a_paused_reply_with_an_odd_call_of_the_server(tail: list[dict[str, Any]]) -> None:
+    turn = reply_of(text("Let me look"), *tail, stop_reason="pause_turn")
+    # fails: what a server calls its own calls is sent back unseen
+    accepted(messages_for([], turn.prompt, MODEL, turn.so_far()))
+
+
+def continuing(*blocks: Mapping[str, Any], **fields: Any) -> Turn:
+    """A turn that goes on from the one before."""
+    turn = reply_of(*blocks, **fields)
+    turn.prompt = dataclasses.replace(prompt(CONTINUE), continues=True)
+    return turn
+
+
+def test_a_continuation_goes_out_with_what_it_goes_on_from() -> None:
+    cut = reply_of(text("Half a"), asked="cut", outcome=Outcome.FAILED)
+    nothing = continuing(outcome=Outcome.FAILED, error=Failure("api_error", ""))
+    rest = continuing(text("reply"))
+    whole = [user("cut"), assistant(text("Half a")), user(CONTINUE), assistant(text("reply")), user("and now?")]
+    assert sent(cut, rest) == sent(cut, nothing, rest) == whole
+    assert sent(cut, nothing) == [user("cut"), assistant(text("Half a")), user("and now?")]
+    rest.in_context = False
+    assert sent(cut, nothing, rest) == sent(cut, nothing)
+    rest.in_context, cut.in_context = True, False
+    assert sent(cut, nothing, rest) == [user("and now?")]
+    other = reply_of(text("Hello"), asked="other")
+    assert sent(cut, rest, other) == [user("other"), assistant(text("Hello")), user("and now?")]

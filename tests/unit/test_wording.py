@@ -340,3 +340,19 @@ def test_other_footers() -> None:
     assert "not saved" in footer_of(*whole("end_turn"), stop_reason="end_turn", saved=False).text
     refused = RequestEnded(105.0, complete=True, stop_reason="refusal", stop_details={"category": "cyber"})
     assert footer_of(*REPLY, refused, stop_reason="refusal").text == "refused (cyber) · left out of the next request"
+
+
+def test_while_it_runs_the_rate_is_the_live_one() -> None:
+    """From the second round on a rate of the first is known too; it is not what happens now."""
+    assert "~58 tok/s" in line(status_fields(streaming(tokens_per_second=12.0, rolling=58.0))[0])
+    assert "– tok/s" in line(status_fields(streaming(tokens_per_second=12.0, rolling=0.0))[0])
+
+
+def test_a_rate_that_is_an_estimate_says_so() -> None:
+    status = dataclasses.replace(READY, figures=Figures(MODEL, ttft=0.5, input_tokens=3, estimated_rate=59.0))
+    assert "~59 tok/s" in line(status_fields(status)[0])
+
+
+def test_effort_and_tools_stand_beside_the_model() -> None:
+    status = dataclasses.replace(READY, effort="low", tools=True)
+    assert "sonnet-5-5 low tools" in line(status_fields(status)[0])

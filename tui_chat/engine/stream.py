@@ -180,9 +180,11 @@ class Translator:
         self._opened: set[int] = set()  # our indices
         self._index_of: dict[int, int] = {}  # the wire's index -> ours
         self._latest = 0
+        self._half: dict[int, str] = {}  # the first half of a surrogate pair that a block's text ends with
 
     def ended(self, failure: Failure | None) -> RequestEnded:
         """The end of the request as it stands; whatever happened after message_stop, the reply is complete."""
+        self._release(time.monotonic())
         return RequestEnded(
             time.monotonic(),
             complete=self.complete,
@@ -216,6 +218,7 @@ class Translator:
             case "content_block_start":
                 self._block(at, _index(data), _object(data.get("content_block")))
             case "content_block_stop":
+                self._release(at)
                 self.emit(BlockEnded(at, self._index(data)))
             case "ping":
                 self.emit(RequestProgress(at, "ping"))
@@ -281,6 +284,22 @@ class Translator:
             self._counted = self._counted or counted
             self.emit(UsageUpdated(at, usage, final=self._final))
 
+    def _joined(self, index: int, text: str) -> str:
+        """`text` with the half of a pair that came before it, and without the half that it ends with.
+
+        An emoji may come as two escapes in two deltas; each half alone is no character that anybody could show or store.
+        """
+        text = _whole(self._half.pop(index, "") + text)
+        if "\ud800" <= text[-1:] < "\udc00":
+            self._half[index], text = text[-1], text[:-1]
+        return text
+
+    def _release(self, at: float) -> None:
+        """Half a pair that nothing followed is said as it came."""
+        for index, text in self._half.items():
+            self.emit(TextDelta(at, index, text))
+        self._half = {}
+
     def _fields(self, at: float, fields: Mapping[str, Any]) -> None:
         """Say what has no event of its own; null says nothing."""
         others = {name: value for name, value in fields.items() if name not in _TOLD and value is not None}
@@ -290,6 +309,7 @@ class Translator:
     def _message_stop(self, at: float) -> None:
         if self._counted and not self._final:  # the stop reason came later than the counts, or not at all
             self.emit(UsageUpdated(at, {}, final=True))
+        self._release(at)
         self.emit(RequestProgress(at, "message_stop"))
         self.complete = True
 
@@ -299,6 +319,8 @@ class Translator:
         kind = delta.get("type")
         if kind == "text_delta" and isinstance(text := delta.get("text"), str):
             self.contents += bool(text)
+            if self._half or "\ud800" <= text[-1:] < "\udc00":
+                text = self._joined(index, text)
             self.emit(TextDelta(at, index, text))
         elif kind == "thinking_delta" and isinstance(text := delta.get("thinking"), str):
             self.contents += bool(text)
@@ -312,6 +334,11 @@ class Translator:
             self.emit(CitationsDelta(at, index, citation))
         else:
             self.emit(UnknownDelta(at, index, delta))
+
+
+def _whole(text: str) -> str:
+    """`text` with surrogate pairs joined."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def _error(data: Mapping[str, Any], request_id: str | None) -> Failure:

@@ -60,6 +60,21 @@ COMMANDS: Final = (
         "toggle_context",
         slash=False,
     ),
+    Command(
+        "edit",
+        "Edit prompt",
+        "take back the last prompt, after a stop, a failure or a refusal",
+        "edit_prompt",
+        slash=False,
+    ),
+    Command("back", "Go back", "go on from before the turn that the API refuses", "go_back", slash=False),
+    Command(
+        "details",
+        "Thinking and tools",
+        "show what the last reply thought, and its calls",
+        "toggle_thinking",
+        slash=False,
+    ),
     Command("help", "Keys and words", "all keys, all commands, what the numbers mean", "help", key="F1"),
     Command("quit", "Quit", "save everything and leave", "quit", key="Ctrl+Q"),
 )

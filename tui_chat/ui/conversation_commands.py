@@ -52,12 +52,12 @@ class ConversationCommands(PaintedApp):
         if session is None:
             return
         if any(character.isspace() for character in model) or model.startswith("/"):
-            self.notify(f"{sanitise_line(model)!r} is no model's name", severity="warning", markup=False)
+            self._tell(f"{sanitise_line(model)!r} is no model's name")
             return
         session.conversation.model = model
         await self._saved(session.save())
         self.chat.refresh_status()
-        self.notify(f"{wording.model_name(model)} answers from the next request on", markup=False)
+        self._tell(f"{wording.model_name(model)} answers from the next request on", "information")
 
     async def action_system(self, argument: str = "") -> None:
         """Change the system prompt of this conversation."""
@@ -132,4 +132,4 @@ class ConversationCommands(PaintedApp):
         self._tell(f"{text}; from the next prompt on", "information")
 
     def _tell(self, text: str, severity: Any = "warning") -> None:
-        self.notify(text, severity=severity, markup=False)
+        self.chat.say(text, severity, timeout=5)

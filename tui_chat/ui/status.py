@@ -45,6 +45,7 @@ def status_of(session: ChatSession, runtime: Runtime, rolling: RollingRate, now:
     return Status(
         model=session.model,
         effort=session.conversation.effort,
+        tools=session.tools_on,
         demo=runtime.config.demo,
         running=running,
         state=state,

@@ -79,6 +79,12 @@ def rate(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
 
 
+def _speed(figures: Figures) -> str:
+    if figures.tokens_per_second is None and figures.estimated_rate is not None:
+        return f"~{rate(figures.estimated_rate)}"
+    return rate(figures.tokens_per_second)
+
+
 def share(value: float | None) -> str:
     """A share of the context window in per cent."""
     return UNKNOWN if value is None else "<1%" if 0 < value < 0.005 else f"{value:.0%}"
@@ -114,6 +120,7 @@ class Status:
 
     model: str
     effort: str | None = None
+    tools: bool = False
     demo: bool = False
     running: bool = False
     state: str = "ready"
@@ -186,7 +193,9 @@ def status_fields(status: Status) -> tuple[list[Field], str]:
     fields = [Field("demo", KEEP_MODEL, "model")] if status.demo else []
     if not status.demo or status.figures is not None:
         keep = KEEP_CONTEXT if status.demo else KEEP_MODEL  # whose name the demo answers to matters little
-        name = " ".join(part for part in (model_name(status.model), status.effort) if part)
+        name = " ".join(
+            part for part in (model_name(status.model), status.effort, "tools" if status.tools else "") if part
+        )
         fields.append(Field(name, keep, "dim" if status.demo else "model"))
     fields.append(Field(status.state, KEEP_STATE, status.tone or "state"))
     figures = status.figures
@@ -198,6 +207,8 @@ def status_fields(status: Status) -> tuple[list[Field], str]:
                 )
             )
         return fields, status.hint
+    if not status.running and figures.ttft is None and figures.input_tokens is None:
+        return fields, status.hint  # nothing is known of the last turn: its request brought nothing
     if not status.running:
         fields.append(Field("  last:", KEEP_TTFT, "dim"))
     fields += _figure_fields(status, figures)
@@ -211,13 +222,10 @@ def _figure_fields(status: Status, figures: Figures) -> Iterable[Field]:
         yield Field(f"headers {ttft(figures.headers_after)}", KEEP_TTFT, "dim")
     if status.running and figures.ttft is None:
         return
-    speed = figures.tokens_per_second
-    if speed is not None:
-        yield Field(f"{rate(speed)} tok/s", KEEP_RATE)
-    elif not status.running:
-        yield Field(f"{UNKNOWN} tok/s", KEEP_RATE)
+    if status.running:
+        yield Field(f"{'~' + rate(status.rolling) if status.rolling else UNKNOWN:>5} tok/s", KEEP_RATE)
     else:
-        yield Field(f"{'~' + rate(status.rolling) if status.rolling is not None else UNKNOWN:>5} tok/s", KEEP_RATE)
+        yield Field(f"{_speed(figures)} tok/s", KEEP_RATE)
     yield Field(f"{tokens(figures.input_tokens)} in", KEEP_IN)
     if figures.cache_read or figures.cache_write:
         yield Field(f"({cache_part(figures)})", KEEP_CACHED, "dim")
@@ -316,7 +324,8 @@ def _stopped(turn: Turn, figures: Figures) -> list[str]:
     request = turn.request
     parts = ["stopped by you"]
     if figures.ttft is not None:
-        parts += [f"TTFT {ttft(figures.ttft)}", f"~{tokens(figures.output_tokens)} out"]
+        speed = [f"{_speed(figures)} tok/s"] if figures.estimated_rate is not None else []
+        parts += [f"TTFT {ttft(figures.ttft)}", *speed, f"~{tokens(figures.output_tokens)} out"]
     if figures.duration is not None:
         parts.append(clock(figures.duration))
     if turn.closed_after is not None and turn.requests:
@@ -336,7 +345,7 @@ def _figure_parts(turn: Turn, figures: Figures) -> list[str]:
     parts = [
         model_name(figures.model),
         f"TTFT {ttft(figures.ttft)}",
-        f"{rate(figures.tokens_per_second)} tok/s",
+        f"{_speed(figures)} tok/s",
         f"{tokens(figures.input_tokens)} in{cached}",
         f"{'~' if figures.output_estimated else ''}{tokens(figures.output_tokens)} out",
     ]

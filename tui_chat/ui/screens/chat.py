@@ -22,6 +22,7 @@ from tui_chat.events import (
     BlockStarted,
     Event,
     InputJsonDelta,
+    RequestStarted,
     RetryScheduled,
     TextDelta,
     ThinkingDelta,
@@ -187,6 +188,8 @@ class ChatScreen(TurnActions):
                 self._show_call(view, turn, tool_use_id)
             case ToolProposed() | ToolStarted() | ToolEnded() | ToolSkipped():
                 self._show_call(view, turn, event.tool_use_id)
+            case RequestStarted():
+                self._rolling = RollingRate()  # the time between two rounds is nobody's speed
             case RetryScheduled():
                 self.refresh_status()
             case TurnEnded():
@@ -264,8 +267,11 @@ class ChatScreen(TurnActions):
     def run_command(self, command: commands.Command, argument: str) -> None:
         """Run a command of the table with its argument."""
         if command.action in self.LOG_KEYS.values():
-            for turn in self.session.conversation.turns[-1:] if self.session else ():
-                self.act(command.action, turn.id)
+            turns = self.session.conversation.turns if self.session else []
+            if turns:
+                self.act(command.action, turns[-1].id)
+            else:
+                self.say("there is no reply yet")
             return
         handler = getattr(self, f"action_{command.action}", None) or getattr(self.chat_app, f"action_{command.action}")
         result = handler(argument) if command.argument else handler()

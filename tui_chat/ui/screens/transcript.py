@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from tui_chat.conversation import Outcome, Turn
 from tui_chat.runtime import Runtime
@@ -70,19 +71,35 @@ class Transcript:
         footer = wording.footer(turn, figures, can=can, goes_out=goes_out, saved=turn.id not in self._unsaved)
         self._log.reply(turn.id).end(footer)
 
+    def reply_source(self, turns: Sequence[Turn], turn: Turn) -> str:
+        """What copying the reply of `turn` gives: with what it goes on from, as it reads."""
+        texts = [self._log.source_of(turn.id)]
+        for each, before in pairwise(reversed(turns[: _place(turns, turn) + 1])):
+            if not each.prompt.continues:
+                break
+            texts.append(self._log.source_of(before.id))
+        return "".join(reversed(texts))
+
     def as_markdown(self, turns: Iterable[Turn]) -> str:
-        """All that was said, as one text; what ended early says so."""
+        """All that was said, as one text; what ended early says so, and a reply that went on is one."""
         from tui_chat.ui.chat_markdown import Said, chat_markdown  # here: the first paint copies nothing
 
         said: list[Said] = []
         for turn in turns:
-            if not turn.prompt.continues:
+            text = self._log.source_of(turn.id)
+            if turn.prompt.continues and said:
+                text = said.pop().text + text
+            else:
                 said.append(Said("You", turn.prompt.text))
             figures = self._runtime.figures(turn, time.monotonic())
             early = turn.outcome is not None and turn.outcome is not Outcome.COMPLETED
             footer = wording.footer(turn, figures, goes_out=True) if early else None
-            said.append(Said(wording.model_name(turn.model), turn.text, footer.text if footer else ""))
+            said.append(Said(wording.model_name(turn.model), text, footer.text if footer else ""))
         return chat_markdown(said)
+
+
+def _place(turns: Sequence[Turn], turn: Turn) -> int:
+    return next(place for place, each in enumerate(turns) if each is turn)
 
 
 def _said(session: ChatSession, turn: Turn) -> tuple[bool, frozenset[str]]:

@@ -8,9 +8,11 @@ from textual import work
 from tui_chat.conversation import Outcome, Turn
 from tui_chat.events import Event
 from tui_chat.session import ChatSession
+from tui_chat.text import sanitise_line
 from tui_chat.ui.screens.log_screen import LogScreen
 from tui_chat.ui.screens.transcript import Transcript
 
+_NEEDS_REST: Final = ("send_again", "go_on", "edit_prompt", "go_back", "toggle_context")
 _NEVER_COMPLETE: Final = "this reply is complete; only a stopped, failed or refused prompt is "
 
 
@@ -22,6 +24,7 @@ class TurnActions(LogScreen):
     def __init__(self) -> None:
         super().__init__()
         self.session: ChatSession | None = None
+        self._gone_back: set[str] = set()
         self.unsaved: str | None = None  # a prompt that could not be stored; sent again it goes out unsaved
 
     @property
@@ -41,6 +44,9 @@ class TurnActions(LogScreen):
         """Do what a footer offers, for one turn."""
         turn, session = self._turn(turn_id), self.session
         if turn is None or session is None:
+            return
+        if action in _NEEDS_REST and (self.busy or turn.outcome is None):
+            self.say("a reply is running; Escape stops it")
             return
         match action:
             case "send_again":
@@ -62,8 +68,6 @@ class TurnActions(LogScreen):
                 pass
 
     def _send_again(self, session: ChatSession, turn: Turn) -> None:
-        if self.busy:
-            return
         if turn.outcome is Outcome.COMPLETED:
             self.say(_NEVER_COMPLETE + "sent again")
             return
@@ -75,8 +79,6 @@ class TurnActions(LogScreen):
         self.start_turn(session.resend(turn, unsaved=self.unsaved == text), text)
 
     def _go_on(self, session: ChatSession, turn: Turn) -> None:
-        if self.busy:
-            return
         if not session.can_go_on(turn):
             self.say("only the last reply can go on, if it was cut off, stopped or reached max_tokens")
             return
@@ -89,25 +91,32 @@ class TurnActions(LogScreen):
 
     def _edit(self, session: ChatSession, turn: Turn) -> None:
         """The prompt comes back to the composer; the turn that it made is left out of context."""
-        if self.busy:
-            return
         if turn.outcome is Outcome.COMPLETED and turn.stop_reason != "refusal":
             self.say(_NEVER_COMPLETE + "edited")
-            return
-        self._leave_out(session, [turn])
-        self.prompt.give_back("" if turn.prompt.continues else turn.prompt.text)
-        self.composer.focus()
+        elif turn.prompt.continues:
+            self.say("nobody typed this prompt: r sends it again")
+        else:
+            self._leave_out(session, [turn])
+            self._give_back(turn)
 
     def _go_back(self, session: ChatSession, turn: Turn) -> None:
         """Leave out the turn that the API complained of with all that follow, and give the prompt back."""
         bad = session.blamed(turn)
-        if self.busy or bad is None:
+        if bad is None or turn.id in self._gone_back:
+            self.say("the API complains of no earlier turn here")
             return
+        self._gone_back.add(turn.id)  # left out, that turn is not where the API saw it
         turns = session.conversation.turns
-        self._leave_out(session, turns[turns.index(bad) :])
-        self.prompt.give_back("" if turn.prompt.continues else turn.prompt.text)
+        left = turns[next(place for place, each in enumerate(turns) if each is bad) :]
+        self._leave_out(session, left)
+        self._give_back(turn)
+        title = sanitise_line(bad.prompt.text.strip().partition("\n")[0])[:30]
+        self.say(f"left out from “{title}” on ({len(left)} turns); x takes one in again", timeout=6)
+
+    def _give_back(self, turn: Turn) -> None:
+        if not turn.prompt.continues and self.composer.text.strip() != turn.prompt.text.strip():
+            self.prompt.give_back(turn.prompt.text)
         self.composer.focus()
-        self.say("the conversation goes on from before that turn; x takes a turn in again", timeout=5)
 
     @work(group="mark", exit_on_error=False)
     async def _leave_out(self, session: ChatSession, turns: list[Turn]) -> None:
@@ -118,7 +127,8 @@ class TurnActions(LogScreen):
 
     @work(group="mark", exit_on_error=False)
     async def _toggle_context(self, session: ChatSession, turn: Turn) -> None:
-        if turn.outcome is None:
+        if turn.stop_reason == "refusal":
+            self.say("what was refused never goes out again")
             return
         await session.set_in_context(turn, in_context=not turn.in_context)
         if session is self.session:
@@ -138,7 +148,7 @@ class TurnActions(LogScreen):
             else:
                 self.copy(code)
         else:
-            self.copy(last.text if last is not None else "")
+            self.copy(self.transcript.reply_source(turns, last) if last is not None else "")
 
     def action_copy_chat(self) -> None:
         """Copy all prompts and replies as one markdown text."""
