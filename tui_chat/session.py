@@ -120,10 +120,14 @@ class ChatSession:
 
     def goes_out(self, turn: Turn) -> bool:
         """Whether `turn` is part of the next request."""
-        place = self._place(turn)
-        while self.conversation.turns[place].prompt.continues and place:  # it depends on what it goes on from
-            place -= 1
-        return any(each is turn for each in outgoing(self.conversation.turns[place : self._place(turn) + 1]))
+        path = [turn]
+        if turn.prompt.continues:  # then it depends on what it goes on from
+            turns = self.conversation.turns
+            place = self._place(turn)
+            while place and path[0].prompt.continues:
+                place -= 1
+                path.insert(0, turns[place])
+        return any(each is turn for each in outgoing(path))
 
     def can_go_on(self, turn: Turn) -> bool:
         """Whether the model can be asked to go on from `turn`: the last one, with content, ended before it was complete."""

@@ -234,18 +234,20 @@ odd_texts = st.sampled_from(["so", "", " ", "\n\x1f", "end ", "\ud800", None, 8]
 odd_ids = st.sampled_from(["toolu_1", "toolu_1", "toolu_1_2", "toolu_2", "a b:1", "", "tool", "\ud800", None, 7])
 odd_names = st.sampled_from(["clock", "no name", "", "x" * 300, "\ud800", None, 7])
 odd_inputs = st.sampled_from([{}, {"zone": "\ud800"}, "no object", None, [1]])
+odd_calls: st.SearchStrategy[ContentBlock] = st.builds(
+    lambda id_, name, given: {"type": "tool_use", "id": id_, "name": name, "input": given},
+    odd_ids,
+    odd_names,
+    odd_inputs,
+)
 reply_blocks: st.SearchStrategy[ContentBlock] = st.one_of(
     st.builds(lambda text: {"type": "text", "text": text}, odd_texts),
     st.builds(
         lambda text: {"type": "thinking", "thinking": "hm", "signature": text}, st.sampled_from(["c2ln", "", None])
     ),
     st.just({"type": "redacted_thinking", "data": "ZGF0YQ=="}),
-    st.builds(
-        lambda id_, name, given: {"type": "tool_use", "id": id_, "name": name, "input": given},
-        odd_ids,
-        odd_names,
-        odd_inputs,
-    ),
+    odd_calls,
+    odd_calls,
     st.just({"type": "container_upload", "file_id": "file_1"}),
     st.just({"type": "mcp_tool_use", "id": "mcptoolu_1", "name": "x", "input": {}}),
     st.just({}),
@@ -276,11 +278,8 @@ def turns_of_rounds(draw: st.DrawFn, models: Sequence[str], *, is_running: bool 
     if is_running and draw(st.booleans()):
         failed_attempt(turn, draw(st.lists(st.sampled_from(SILENT), max_size=2)))
     if not is_running:
-        outcome, stop_reason = (
-            draw(st.sampled_from(Outcome)),
-            draw(st.sampled_from([None, "end_turn", "refusal", "tool_use"])),
-        )
-        take(turn, [TurnEnded(9.0, outcome, stop_reason, {}, usage_is_final=False)])
+        stop_reason = draw(st.sampled_from([None, "end_turn", "refusal", "tool_use"]))
+        take(turn, [TurnEnded(9.0, draw(st.sampled_from(Outcome)), stop_reason, {}, usage_is_final=False)])
         turn.in_context = draw(st.booleans())
     return turn
 
@@ -296,8 +295,7 @@ def _round(draw: st.DrawFn, turn: Turn, *, cut: bool, is_last: bool) -> None:
     """One request and its calls. A server's own call of the request before is answered first."""
     server_waits = turn.requests and any(block.start == SERVER_CALL for block in turn.requests[-1].blocks.values())
     contents = [*([SERVER_FOUND] if server_waits else []), *draw(st.lists(reply_blocks, max_size=4))]
-    if draw(st.booleans()):
-        contents.append(SERVER_CALL)
+    contents += [SERVER_CALL] if draw(st.booleans()) else [draw(odd_calls)]
     take(turn, [RequestStarted(2.0, turn.model, 1)])
     for index, block in enumerate(contents):
         take(turn, [BlockStarted(2.0, index, block)])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.unit.legal import why_refused
 from tests.unit.odd_streams import ODD_STREAMS, OddStream, events_of
-from tests.unit.store_values import SERVER_CALL, SILENT, failed_attempt, prompt, turns_of_rounds
+from tests.unit.store_values import SILENT, failed_attempt, prompt, turns_of_rounds
 from tui_chat import turns
 from tui_chat.conversation import ContentBlock, Outcome, Turn
 from tui_chat.engine.history import CONTINUE, NO_OUTPUT, NO_RESULT, messages_for, outgoing, turn_blamed
@@ -397,23 +397,6 @@ def test_a_reply_that_was_paused_without_a_call_of_the_server() -> None:
     """No server of Anthropic's does that; but whoever does gets no assistant message at the end, which newer models refuse."""
     turn = reply_of(text("Hello"), stop_reason="pause_turn")
     # fails: a paused reply of text alone is sent again as it is, and the request ends in an assistant message
-    accepted(messages_for([], turn.prompt, MODEL, turn.so_far()))
-
-
-@pytest.mark.parametrize(
-    "tail",
-    [
-        [{**SERVER_CALL, "id": "call 1"}],
-        [{**SERVER_CALL, "id": None}],
-        [{**SERVER_CALL, "input": None}],
-        [FOUND],
-        [SERVER, {**FOUND, "content": None}],
-    ],
-    ids=["illegal id", "no id", "no input", "result without a call", "result without content"],
-)
-def test_a_paused_reply_with_an_odd_call_of_the_server(tail: list[dict[str, Any]]) -> None:
-    turn = reply_of(text("Let me look"), *tail, stop_reason="pause_turn")
-    # fails: what a server calls its own calls is sent back unseen
     accepted(messages_for([], turn.prompt, MODEL, turn.so_far()))
 
 
