@@ -209,6 +209,10 @@ async def tools(app: TuiChatApp, pilot: Pilot[int]) -> None:
         await pilot.press(key)
         await pilot.pause(0.8)
     await until(pilot, lambda: _idle(app))
+    log = app.chat.log_widget
+    await until(pilot, lambda: log.settled)
+    row = next(y for y in range(log.size.height) if "▸ current_time" in log.text_at(log.top + y))
+    await pilot.click(log, offset=(8, row))
 
 
 async def sources(app: TuiChatApp, pilot: Pilot[int]) -> None:

@@ -294,17 +294,17 @@ class _Printer:
                 self._output.write(json_line({"type": "result", **result}))
             case _:
                 self._text(self._line_endings.finish())
-                if self._last not in ("", "\n"):
+                if self._last and not self._last.endswith("\n"):
                     self._output.write("\n")
 
     def _text(self, text: str) -> None:
         if self._format != "text":
             return
         if self._apart and text:  # what follows the results of tools is a paragraph of its own
-            gap = "" if not self._last else "\n" if self._last == "\n" else "\n\n"
+            gap = "\n" * (2 - self._last.count("\n")) if self._last else ""
             text, self._apart = gap + text, False
         text = sanitise(self._line_endings.write(text)) if self._output.is_terminal else storable(text)
-        self._last = text[-1:] or self._last
+        self._last = (self._last + text)[-2:]
         self._output.write(text)
 
 

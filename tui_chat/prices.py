@@ -11,8 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from tui_chat.conversation import Usage
 from tui_chat.errors import UsageError
+from tui_chat.usage import Usage
 
 ANTHROPIC_HOST: Final = "api.anthropic.com"
 _RATES: Final = ("input", "write_5m", "write_1h", "read", "output")

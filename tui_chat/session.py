@@ -26,16 +26,17 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from tui_chat import turns
 from tui_chat.beginnings import new_conversation, new_id, title_of
 from tui_chat.checkpoints import Journal, TurnStore
 from tui_chat.config import Config
 from tui_chat.conversation import Conversation, Message, Outcome, ToolCall, Turn
+from tui_chat.engine import context
 from tui_chat.engine.calls import Workbench
 from tui_chat.engine.client import ApiClient
-from tui_chat.engine.history import CONTINUE, outgoing, turn_blamed
+from tui_chat.engine.history import CONTINUE
 from tui_chat.engine.request import Requests
 from tui_chat.engine.tools import Tool
 from tui_chat.engine.turn import TurnResult, TurnRunner
@@ -53,9 +54,6 @@ class State(StrEnum):
     RUNNING = "running"
     STOPPING = "stopping"
     SAVING = "saving"
-
-
-_EARLY: Final = ("max_tokens", "pause_turn", "tool_use")  # stop reasons of replies that are not complete
 
 
 class NotSavedError(StoreError):
@@ -84,6 +82,7 @@ class ChatSession:
         self._pump: asyncio.Task[None] | None = None
         self._stoppable: asyncio.Future[Any] | None = None  # what cancel() cancels: the commit's wait, then the request
         self._cancelled_at: float | None = None
+        self._unwritten: dict[str, Turn] = {}  # whose context marks could not be stored
         self._abandoned: set[asyncio.Task[None]] = set()
 
     # What others may ask -------------------------------------------------------------------------------------------
@@ -114,43 +113,27 @@ class ChatSession:
         return self._requests.efforts(self.model)
 
     @property
+    def effort(self) -> str | None:
+        """The effort of the next request; None: the model's own, also where it does not take the one that was chosen."""
+        return self._requests.effort(self.model, self.conversation.effort)
+
+    @property
     def approval_limit(self) -> float | None:
         """Seconds until a call that nobody answers for is denied; None: never."""
         return self._config.timeouts.approval or None
 
     def goes_out(self, turn: Turn) -> bool:
         """Whether `turn` is part of the next request."""
-        path = [turn]
-        if turn.prompt.continues:  # then it depends on what it goes on from
-            turns = self.conversation.turns
-            place = self._place(turn)
-            while place and path[0].prompt.continues:
-                place -= 1
-                path.insert(0, turns[place])
-        return any(each is turn for each in outgoing(path))
+        return context.goes_out(self.conversation.turns, turn)
 
     def can_go_on(self, turn: Turn) -> bool:
         """Whether the model can be asked to go on from `turn`: the last one, with content, ended before it was complete."""
-        return self._state is State.IDLE and turn is self.conversation.turns[-1] and self._open_end() is not None
+        turns = self.conversation.turns
+        return self._state is State.IDLE and turn is turns[-1] and context.open_end(turns) is not None
 
     def blamed(self, turn: Turn) -> Turn | None:
         """The earlier turn that made the API refuse the request of `turn`, the last one, as far as its words tell."""
-        if turn.error is None or turn.error.status not in (400, 422) or turn is not self.conversation.turns[-1]:
-            return None
-        return turn_blamed(turn.error.message, self.conversation.turns[: self._place(turn)], turn.model)
-
-    def _place(self, turn: Turn) -> int:
-        turns = self.conversation.turns
-        return next(place for place in range(len(turns) - 1, -1, -1) if turns[place] is turn)
-
-    def _open_end(self) -> Turn | None:
-        """The turn that a continuation would go on from: the last one, or the one before, if a continuation brought nothing."""
-        for turn in reversed(self.conversation.turns):
-            if turn.prompt.continues and not turn.is_answered:
-                continue
-            early = turn.outcome is not Outcome.COMPLETED or turn.stop_reason in _EARLY
-            return turn if turn.outcome is not None and early and turn.is_answered else None
-        return None
+        return context.blamed(self.conversation.turns, turn)
 
     # What others may do --------------------------------------------------------------------------------------------
 
@@ -196,18 +179,10 @@ class ChatSession:
     async def resend(self, turn: Turn, *, unsaved: bool = False) -> AsyncGenerator[Event, None]:
         """Send the prompt of a turn that failed or was stopped once more; the old turn goes out of context. Raises as `send`."""
         self._check_idle()
-        before, turn.in_context = turn.in_context, False
         sent = self.send(turn.prompt.text, unsaved=unsaved, continues=turn.prompt.continues)
-        started = False
-        try:
-            async with contextlib.aclosing(sent) as events:
-                async for event in events:
-                    if not started:
-                        started = True
-                        await self.set_in_context(turn, in_context=False)
-                    yield event
-        finally:
-            turn.in_context = turn.in_context if started else before
+        async with contextlib.aclosing(self._marking([turn], sent, in_context=False)) as events:
+            async for event in events:
+                yield event
 
     async def go_on(self, *, unsaved: bool = False) -> AsyncGenerator[Event, None]:
         """Ask the model to go on where the last reply broke off: a turn of its own, with a stored instruction for a prompt.
@@ -218,14 +193,35 @@ class ChatSession:
 
         """
         self._check_idle()
-        base = self._open_end()
+        turns = self.conversation.turns
+        base = context.open_end(turns)
         if base is None:
             raise UsageError("there is nothing to go on from", "only a reply that broke off can be continued")
-        if not base.in_context:
-            await self.set_in_context(base, in_context=True)
-        async with contextlib.aclosing(self.send(CONTINUE, unsaved=unsaved, continues=True)) as events:
+        chain = [each for each in context.chain(turns, base) if each.is_answered]
+        sent = self.send(CONTINUE, unsaved=unsaved, continues=True)
+        async with contextlib.aclosing(self._marking(chain, sent, in_context=True)) as events:
             async for event in events:
                 yield event
+
+    async def _marking(
+        self, marked: Sequence[Turn], sent: AsyncGenerator[Event, None], *, in_context: bool
+    ) -> AsyncGenerator[Event, None]:
+        """The events of `sent`, for which other turns come in or go out; if it cannot begin they stay as they were."""
+        before = [turn.in_context for turn in marked]
+        for turn in marked:
+            turn.in_context = in_context
+        started = False
+        try:
+            async with contextlib.aclosing(sent) as events:
+                async for event in events:
+                    if not started:
+                        started = True
+                        for turn in marked:
+                            await self.set_in_context(turn, in_context=in_context)
+                    yield event
+        finally:
+            for turn, was in zip(marked, before, strict=True):
+                turn.in_context = turn.in_context if started else was
 
     def answer(self, tool_use_id: str, input_hash: str, *, allow: bool) -> bool:
         """Allow or deny the call that asks; returns whether such a one, with this very input, was asking."""
@@ -256,8 +252,10 @@ class ChatSession:
         turn.in_context = in_context
         try:
             await self._store.set_in_context(turn.id, in_context)
+            self._unwritten.pop(turn.id, None)
         except StoreError as error:
-            _log.warning("the context mark of turn %s was not stored: %s", turn.id, error)
+            _log.warning("the context mark of turn %s is not stored yet: %s", turn.id, error)
+            self._unwritten[turn.id] = turn
 
     async def save(self) -> None:
         """Store title, model, system prompt, draft and queue as they stand."""
@@ -388,4 +386,6 @@ class ChatSession:
         except Exception as error:  # noqa: BLE001 - a bug in the store must not leave the reader waiting for ever
             _log.critical("the end of turn %s was not stored because of a bug", turn.id, exc_info=error)
             return False
+        for marked in list(self._unwritten.values()):
+            await self.set_in_context(marked, in_context=marked.in_context)
         return True

@@ -116,14 +116,29 @@ def test_what_others_do_to_the_terminal_is_painted_over(server: DemoServer, tmp_
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("seed", range(2))
-def test_after_anything_the_screen_is_that_of_a_full_repaint(server: DemoServer, tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "prompt", "begun"),
+    [
+        (0, "long 600", "What happens"),
+        (1, "long 600", "What happens"),
+        (2, "tools", "calls at once"),
+        (3, "search", "web_search"),
+    ],
+)
+def test_after_anything_the_screen_is_that_of_a_full_repaint(
+    server: DemoServer, tmp_path: Path, seed: int, prompt: str, begun: str
+) -> None:
     source = random.Random(seed)
-    columns, rows = [(100, 30), (41, 16)][seed]
-    with program(server, tmp_path, columns=columns, rows=rows) as terminal:
+    columns, rows = [(100, 30), (41, 16)][seed % 2]
+    allowed = [f"--allow-tool={name}" for name in ("calculator", "current_time", "read_file")]
+    with program(
+        server, tmp_path, "--tools", *allowed, "--tools-root", str(tmp_path), columns=columns, rows=rows
+    ) as terminal:
         terminal.wait_for("ready")
-        terminal.send("long 600\r")
-        terminal.wait_for("What happens")
+        terminal.send("list\r")  # something to scroll to
+        terminal.wait_for("end_turn", 20)
+        terminal.send(f"{prompt}\r")
+        terminal.wait_for(begun, 20)
         moves = [
             WHEEL_UP,
             WHEEL_UP * 3,
@@ -135,7 +150,7 @@ def test_after_anything_the_screen_is_that_of_a_full_repaint(server: DemoServer,
             "ab",
             "\x7f\x7f",
         ]
-        if seed:  # the message cursor, a selection and the scrollbar as well
+        if seed % 2:  # the message cursor, a selection and the scrollbar as well
             moves += ["\t", "k", "\x1b[<0;9;4M\x1b[<32;20;9M\x1b[<0;20;9m"]
             moves.append(f"\x1b[<0;{columns};4M\x1b[<32;{columns};9M\x1b[<0;{columns};9m")
         for _ in range(12):
@@ -147,3 +162,15 @@ def test_after_anything_the_screen_is_that_of_a_full_repaint(server: DemoServer,
         for keys in ("\x1b[5~", WHEEL_UP * 2, WHEEL_DOWN, "\x1b[1;5H", "\x1b[1;5F"):
             terminal.send(keys)
             assert_painted(terminal, columns, rows, keys)
+        if prompt.startswith("long"):
+            return
+        terminal.press("escape")
+        settle(terminal)
+        terminal.send("\t" + "j" * 8)  # to the last message, wherever the cursor was
+        for opened in (True, False):
+            terminal.send("t\x1b[1;5F")
+            settle(terminal)
+            assert_painted(terminal, columns, rows, "t")
+            terminal.send("\x1b[5~")
+            assert_painted(terminal, columns, rows, "page up after t")
+            assert ("▾" in terminal.screen_text()) == opened or columns < 100  # where it may be out of view

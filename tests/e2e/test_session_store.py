@@ -1,7 +1,9 @@
 """A session and its store: what is journalled while a reply runs, and what happens when the database cannot be written."""
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
@@ -9,15 +11,18 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.sessions import Chat, end_of, expect_completed, locked, open_chat, run_turn, until
+from tests.e2e.test_tool_loop import ALL, recorders
 from tests.unit import raw_server as raw
 from tests.unit.odd_streams import FOLDER
 from tests.unit.raw_server import raw_server
+from tests.unit.test_store_recovery import orphan
 from tui_chat.checkpoints import JOURNAL_EVERY
 from tui_chat.conversation import Outcome
 from tui_chat.demo import DemoServer
 from tui_chat.events import Event, TextDelta, TurnEnded
 from tui_chat.session import NotSavedError, State
 from tui_chat.store import database
+from tui_chat.store.reading import CRASHED
 
 START, FIRST, REST = (FOLDER / "plain.sse").read_bytes().partition(b"event: content_block_delta")
 STOP_AT = REST.index(b"event: content_block_stop")
@@ -127,6 +132,43 @@ async def test_a_reply_is_journalled_in_batches(chat: Chat, monkeypatch: pytest.
     assert written == seen[1 : 1 + len(written)]  # each event once, in order
     assert all(later[0] - earlier[0] >= JOURNAL_EVERY * 0.9 for earlier, later in pairwise(batches))
     assert JOURNAL_EVERY < 0.25  # the promise, with the time of the write itself
+
+
+def as_it_is_now(chat: Chat, path: Path) -> None:
+    """Make `path` what a kill -9 at this moment would leave: what is committed, and nobody who goes on writing."""
+    with contextlib.closing(sqlite3.connect(chat.path)) as source, contextlib.closing(sqlite3.connect(path)) as copy:
+        source.backup(copy)
+    orphan(path)
+
+
+@pytest.mark.parametrize("moment", ["approval_requested", "tool_started"])
+async def test_after_a_crash_around_a_tool_the_conversation_goes_on(
+    moment: str, server: DemoServer, tmp_path: Path
+) -> None:
+    allowed = ALL if moment == "tool_started" else frozenset[str]()
+    crashed = tmp_path / "crashed" / "data" / "conversations.db"
+    crashed.parent.mkdir(parents=True)
+    async with open_chat(server.base_url, tmp_path, tools=recorders(hold=True), allow_tools=allowed) as chat:
+        session = chat.session()
+        session.tools_on = True
+        reading = asyncio.create_task(run_turn(session, "tools"))
+        count = "SELECT count(*) FROM journal WHERE event LIKE ?"
+        await until(lambda: chat.rows(count, f'%"{moment}"%') == [(3,)])
+        as_it_is_now(chat, crashed)
+        session.cancel()
+        await reading
+    async with open_chat(server.base_url, tmp_path / "crashed", tools=recorders()) as chat:
+        (summary,) = await chat.store.recent()
+        session = chat.session(await chat.store.load(summary.id))
+        (turn,) = session.conversation.turns
+        assert (turn.outcome, turn.error and turn.error.type) == (Outcome.FAILED, "interrupted")
+        assert [call.result for call in turn.calls] == [CRASHED] * 3
+        assert [call.skipped for call in turn.calls] == ["" if allowed else "cancelled"] * 3
+        assert session.can_go_on(turn)
+        await expect_completed(session)
+        blocks = [block for message in server.requests[-1].body["messages"] for block in message["content"]]
+        assert [block["content"] for block in blocks if block["type"] == "tool_result"] == [CRASHED] * 3
+        await chat.expect_stored(session)
 
 
 # A database that cannot be written ---------------------------------------------------------------------------------------

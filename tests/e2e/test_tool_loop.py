@@ -15,7 +15,7 @@ from tui_chat.demo import DemoServer
 from tui_chat.engine.calls import CANCELLED, DENIED, MAX_ROUNDS
 from tui_chat.engine.tools import ToolError
 from tui_chat.engine.turn import MAX_PAUSES
-from tui_chat.events import ApprovalRequested, Event, InputJsonDelta, TextDelta, ToolStarted
+from tui_chat.events import ApprovalRequested, Event, InputJsonDelta, ToolStarted
 from tui_chat.session import ChatSession
 
 ALL = frozenset({"calculator", "current_time", "read_file"})
@@ -280,40 +280,7 @@ async def test_half_a_call_is_never_run(server: DemoServer, tmp_path: Path) -> N
         await expect_completed(session, "empty")
 
 
-# Going on ---------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("prompt", ["cut", "eof", "error", "limit"])
-async def test_going_on_from_a_reply_that_broke_off(prompt: str, chat: Chat, server: DemoServer) -> None:
-    session = chat.session()
-    await run_turn(session, prompt)
-    first = session.turn
-    assert first is not None
-    assert session.can_go_on(first)
-    events: list[Event] = [event async for event in session.go_on()]
-    assert end_of(events).outcome is Outcome.COMPLETED
-    assert session.turn is not None
-    assert session.turn.prompt.continues
-    assert (first.text + session.turn.text).rstrip().endswith(("to go on.", "."))
-    assert not session.turn.text.startswith(first.text[:20])
-    roles = [message["role"] for message in server.requests[-1].body["messages"]]
-    assert roles == ["user", "assistant", "user"]
-    await chat.expect_stored(session)
-    assert not session.can_go_on(session.turn)
-    assert await chat.store.recent_prompts() == [prompt]
-    await expect_completed(session)
-
-
-async def test_going_on_after_a_stop(chat: Chat) -> None:
-    session = chat.session()
-    await run_turn(session, "long", when=lambda event: isinstance(event, TextDelta), do=session.cancel)
-    stopped = session.turn
-    assert stopped is not None
-    stopped.in_context = False
-    assert session.can_go_on(stopped)
-    assert end_of([event async for event in session.go_on()]).outcome is Outcome.COMPLETED
-    assert stopped.in_context
-    await chat.expect_stored(session)
+# What goes out beside the tools ----------------------------------------------------------------------------------------
 
 
 async def test_a_parameter_that_is_refused_is_left_out_from_then_on(tmp_path: Path) -> None:

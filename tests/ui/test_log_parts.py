@@ -164,7 +164,7 @@ async def test_every_state_of_a_tool_has_its_line(state: ToolState) -> None:
     wanted = {
         "proposed": "read_file a.txt",
         "waiting": "read_file a.txt  waits for you",
-        "running": "read_file a.txt  running 1.2s",
+        "running": "read_file a.txt  running",
         "ended": "read_file a.txt → alpha (3 lines)  1.2s",
         "denied": "read_file a.txt  denied: not allowed",
         "cancelled": "read_file a.txt  cancelled: not allowed",
@@ -265,9 +265,9 @@ async def test_details_are_shown_and_hidden_together() -> None:
         await settled(log, pilot)
         closed = lines(log)
         assert [line for line in closed if line] == [
-            "   thought one",
+            "   thought one   t shows it",
             "   ▸ calculator one → result one",
-            "   thought two",
+            "   thought two   t shows it",
             "   ▸ calculator two → result two",
         ]
         log.tool("a", "one").toggle()
@@ -397,8 +397,7 @@ async def test_a_selection_goes_across_parts_and_tools() -> None:
         log.selection = LineSelection(Place(first, 0), Place(last, 58))
         parts = [
             "First I look.\n\n" + CODE.format("one = 1").strip(),
-            "calculator 6 * 7 → 42",
-            'read_file a.txt → alpha (2 lines)  2.5s\n"path": "a.txt"\n\nalpha\nbeta',
+            'calculator 6 * 7 → 42\nread_file a.txt → alpha (2 lines)  2.5s\n"path": "a.txt"\n\nalpha\nbeta',
             "It is [there](https://example.org/a).",
         ]
         assert log.selected_text() == "\n\n".join(parts)
@@ -408,6 +407,10 @@ async def test_a_selection_goes_across_parts_and_tools() -> None:
         row = row_of(log, "▾ read_file")
         log.selection = LineSelection(Place(row, 0), Place(row, 13))
         assert log.selected_text() == "read_file"
+        log.tool("a", "1").toggle()  # a blank line stands between them then
+        await settled(log, pilot)
+        log.selection = LineSelection(Place(row_of(log, "▾ calculator"), 0), Place(row_of(log, "▾ read_file"), 58))
+        assert "42\n\nread_file" in log.selected_text()
 
 
 async def test_a_selection_stays_with_its_text_when_a_tool_is_opened_above_it() -> None:
@@ -441,6 +444,41 @@ async def test_notes_of_many_kinds_are_bounded() -> None:
             log.reply("a").note(f"kind {number}")
         await settled(log, pilot)
         assert lines(log)[-3:] == ["   kind 7", "   and 992 more notes of other kinds", ""]
+
+
+async def test_notes_are_wrapped_and_a_host_is_shown_to_its_end() -> None:
+    async with opened((40, 40)) as (log, pilot):
+        log.add_reply("a", "text")
+        for _ in range(2):
+            log.reply("a").note("an event of an unknown type was kept: weather_report")
+        log.reply("a").note("x" * 10_000)
+        long = "https://accounts.example.com.a-rather-long-name-of-a-host.evil.org/login"
+        log.reply("a").sources(
+            [
+                Source(1, "Streaming messages", "https://platform.claude.com/docs"),
+                Source(2, "Short", "https://b.org/"),
+                Source(3, "", long),
+                Source(10, "A title that is too long for one line of it", "https://b.org/"),
+            ]
+        )
+        await settled(log, pilot)
+        assert lines(log)[2:14] == [
+            "   [1] Streaming messages",
+            "       platform.claude.com",
+            "   [2] Short  b.org",
+            "   [3] https://accounts.example.com.…",
+            "       …-rather-long-name-of-a-host.evil.org"[:7] + lines(log)[6][7:],
+            "   [10] A title that is too long for…",
+            "        b.org",
+            "",
+            "   an event of an unknown type was",
+            "   kept: weather_report (2 times)",
+            "   " + "x" * 34,
+            "   " + "x" * 34,
+        ]
+        assert lines(log)[6].endswith(".evil.org")
+        assert lines(log)[6].startswith("       …")
+        assert log.total < 30
 
 
 async def test_what_grows_below_a_part_that_is_read_moves_nothing() -> None:

@@ -14,7 +14,7 @@ from tests.unit.odd_streams import ODD_STREAMS, OddStream, events_of
 from tests.unit.store_values import SILENT, failed_attempt, prompt, turns_of_rounds
 from tui_chat import turns
 from tui_chat.conversation import ContentBlock, Outcome, Turn
-from tui_chat.engine.history import CONTINUE, NO_OUTPUT, NO_RESULT, messages_for, outgoing, turn_blamed
+from tui_chat.engine.history import NO_OUTPUT, NO_RESULT, messages_for, outgoing
 from tui_chat.errors import Failure
 from tui_chat.events import (
     BlockEnded,
@@ -254,17 +254,6 @@ def test_a_paused_turn_is_sent_again_as_it_is(tail: list[dict[str, Any]]) -> Non
     assert messages[1]["content"][: 1 + len(tail[:2])] == [THOUGHT, *tail[:2]]
 
 
-def test_which_turn_the_api_complains_of() -> None:
-    one, two = reply_of(text("Hello"), asked="one"), reply_of(text("Hello"), asked="two")
-    left_out = reply_of(text("Hello"), asked="left out")
-    left_out.in_context = False
-    complaints = {"messages.0.content.0: bad": one, "messages.1: bad": one, "messages.3.content.1.text: bad": two}
-    for complaint, turn in complaints.items():
-        assert turn_blamed(complaint, [one, left_out, two], MODEL) is turn
-    assert turn_blamed("messages.4.content.0: the prompt itself", [one, two], MODEL) is None
-    assert turn_blamed("max_tokens: too large", [one, two], MODEL) is None
-
-
 def test_deltas_that_do_not_fit_leave_no_trace() -> None:
     odd = turn_of(
         BlockStarted(2.0, 0, {"type": "thinking", "thinking": ""}),
@@ -391,32 +380,3 @@ def test_an_attempt_that_failed_is_no_part_of_the_next(before: list[ContentBlock
 
 def first_attempt() -> Turn:
     return turns.begin(TurnStarted(0.0, "turn", "conversation", "reply", MODEL, "demo", 1.7e9, prompt("hi")))
-
-
-def test_a_reply_that_was_paused_without_a_call_of_the_server() -> None:
-    """No server of Anthropic's does that; but whoever does gets no assistant message at the end, which newer models refuse."""
-    turn = reply_of(text("Hello"), stop_reason="pause_turn")
-    # fails: a paused reply of text alone is sent again as it is, and the request ends in an assistant message
-    accepted(messages_for([], turn.prompt, MODEL, turn.so_far()))
-
-
-def continuing(*blocks: Mapping[str, Any], **fields: Any) -> Turn:
-    """A turn that goes on from the one before."""
-    turn = reply_of(*blocks, **fields)
-    turn.prompt = dataclasses.replace(prompt(CONTINUE), continues=True)
-    return turn
-
-
-def test_a_continuation_goes_out_with_what_it_goes_on_from() -> None:
-    cut = reply_of(text("Half a"), asked="cut", outcome=Outcome.FAILED)
-    nothing = continuing(outcome=Outcome.FAILED, error=Failure("api_error", ""))
-    rest = continuing(text("reply"))
-    whole = [user("cut"), assistant(text("Half a")), user(CONTINUE), assistant(text("reply")), user("and now?")]
-    assert sent(cut, rest) == sent(cut, nothing, rest) == whole
-    assert sent(cut, nothing) == [user("cut"), assistant(text("Half a")), user("and now?")]
-    rest.in_context = False
-    assert sent(cut, nothing, rest) == sent(cut, nothing)
-    rest.in_context, cut.in_context = True, False
-    assert sent(cut, nothing, rest) == [user("and now?")]
-    other = reply_of(text("Hello"), asked="other")
-    assert sent(cut, rest, other) == [user("other"), assistant(text("Hello")), user("and now?")]

@@ -20,6 +20,9 @@ from tui_chat.events import (
     RetryScheduled,
     TextDelta,
     ThinkingDelta,
+    ToolEnded,
+    ToolProposed,
+    ToolStarted,
     TurnEnded,
     TurnStarted,
     UsageUpdated,
@@ -272,3 +275,105 @@ def test_the_share_of_the_context_window(context: int | None, window: int | None
 def test_a_reply_that_was_stopped_stays_an_estimate() -> None:
     stopped = turn_of(*WHOLE[:6], ended(103.0, Outcome.CANCELLED))
     assert meter.figures(stopped, 0.0, Ratios(), PRICES).output_estimated
+
+
+# Turns of several rounds ------------------------------------------------------------------------------------------------
+
+CALLED = (  # what follows a first round: its call, which takes two seconds
+    ToolProposed(102.8, "toolu_1", "clock", {}, "hash"),
+    ToolStarted(102.8, "toolu_1"),
+    ToolEnded(104.8, "toolu_1", "noon"),
+)
+SECOND = (
+    RequestStarted(105.0, MODEL, 1),
+    RequestProgress(105.4, "headers"),
+    usage(105.4, input_tokens=20, cache_read_input_tokens=1000, output_tokens=1),
+    TEXT,
+    TextDelta(106.0, 0, "c" * 40),
+    TextDelta(107.0, 0, "d" * 40),
+    usage(107.1, output_tokens=30, final=True),
+    RequestEnded(107.2, complete=True, stop_reason="end_turn"),
+)
+FAILED_ATTEMPT = (
+    RequestStarted(104.9, MODEL, 1),
+    RequestEnded(105.0, complete=False, error=FAILURE),
+    RetryScheduled(105.0, 105.0, 2, 3, FAILURE),
+)
+
+
+@pytest.mark.parametrize("between", [(), FAILED_ATTEMPT], ids=["at once", "after a failed attempt"])
+def test_two_rounds_are_one_turn(between: tuple[Event, ...]) -> None:
+    events = (*WHOLE, *CALLED, *between, *SECOND, ended(107.5))
+    figures = figures_of(*events)
+    assert figures.ttft == pytest.approx(0.5)  # of the first round
+    assert figures.headers_after == pytest.approx(0.1)
+    assert figures.tokens_per_second == pytest.approx((80 + 30) / (2.0 + 1.0))  # without the time of the tool
+    assert (figures.input_tokens, figures.cache_read, figures.cache_write) == (1000 + 1020, 1900, 90)
+    assert (figures.output_tokens, figures.output_estimated) == (110, False)
+    assert figures.context_tokens == 1020 + 30  # of the last one
+    assert meter.context_share(figures, 2100) == pytest.approx(0.5)
+    assert figures.duration == pytest.approx(8.5)
+    first, second = figures_of(*WHOLE).cost, figures_of(*SECOND).cost
+    assert first is not None
+    assert second is not None
+    assert figures.cost == pytest.approx(first + second)
+    assert not figures.cost_estimated
+    turn = turn_of(*events)
+    assert turn.counts_are_final
+    assert turn.usage.fields == {
+        "input_tokens": 30,
+        "cache_read_input_tokens": 1900,
+        "cache_creation_input_tokens": 90,
+        "output_tokens": 110,
+    }
+
+
+def test_a_first_round_without_a_delta_has_no_ttft() -> None:
+    """Its call came whole in the start of its block: what the second round took says nothing of the first."""
+    call = BlockStarted(100.4, 0, {"type": "tool_use", "id": "toolu_1", "name": "clock", "input": {"zone": "UTC"}})
+    first = (*WHOLE[:3], call, BlockEnded(102.6, 0), *WHOLE[-2:])
+    figures = figures_of(*first, *CALLED, *SECOND, ended(107.5))
+    assert figures.ttft is None
+    assert figures.tokens_per_second == pytest.approx(30.0)  # of the round that has a rate
+    assert (figures.output_tokens, figures.output_estimated) == (110, False)
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_one_round_that_was_not_counted_makes_the_sum_an_estimate(missing: int) -> None:
+    rounds = [WHOLE, SECOND]
+    rounds[missing] = tuple(
+        event for event in rounds[missing] if not isinstance(event, UsageUpdated) or not event.final
+    )
+    turn = turn_of(*rounds[0], *CALLED, *rounds[1], ended(107.5))
+    assert not turn.counts_are_final
+    figures = meter.figures(turn, 110.0, Ratios(), PRICES)
+    assert (figures.output_estimated, figures.cost_estimated) == (True, True)
+    assert figures.output_tokens == [50 + 30, 80 + 20][missing]
+    assert figures.tokens_per_second == pytest.approx([30.0, 40.0][missing])  # of the round that was counted
+
+
+def test_before_the_second_round_is_counted_the_context_is_that_of_the_first() -> None:
+    for running in ((), SECOND[:1], SECOND[:2]):
+        assert figures_of(*WHOLE, *CALLED, *running, now=105.4).context_tokens == 1080
+    assert figures_of(*WHOLE, *CALLED, *SECOND[:3], now=105.5).context_tokens == 1020
+    assert figures_of(*WHOLE, *CALLED, *SECOND[:5], now=106.5).context_tokens == 1020 + 10
+
+
+def texts(*rounds: str) -> str:
+    """The text of a turn with these rounds: a text each, and whether they called a tool, `+`, or were paused, `-`."""
+    events: list[Event] = []
+    for each in rounds:
+        events += [RequestStarted(100.0, MODEL, 1), TEXT, TextDelta(100.5, 0, each[:-1])]
+        events.append(RequestEnded(101.0, complete=True, stop_reason="tool_use" if each[-1] == "+" else "pause_turn"))
+        if each[-1] == "+":
+            events += [ToolProposed(101.0, "toolu_1", "clock", {}, "hash"), ToolEnded(101.0, "toolu_1", "noon")]
+    return turn_of(*events).text
+
+
+def test_what_follows_the_results_of_tools_stands_apart() -> None:
+    assert texts("one+", "two-") == "one\n\ntwo"
+    assert texts("one+", "+", "two-") == "one\n\ntwo"
+    assert texts("+", "two-") == "two"
+    assert texts("one+", "-") == "one"
+    assert texts("one -", "goes on-") == "one goes on"
+    assert texts("one+", "-", "two-") == "one\n\ntwo"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tui_chat.conversation import Usage
 from tui_chat.errors import UsageError
 from tui_chat.prices import PriceList
+from tui_chat.usage import Usage
 
 TODAY = date(2026, 11, 21)
 MILLION = 1_000_000

@@ -15,11 +15,28 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from tests.unit.legal import MODEL, why_refused
 from tests.unit.store_processes import dead_pid, hear, tell, wait_for_death, writer
-from tests.unit.store_values import content, conversation, end, event_lists, running, stored, take
+from tests.unit.store_values import content, conversation, end, event_lists, prompt, running, stored, take
 from tui_chat.conversation import Conversation, Outcome, Turn
+from tui_chat.engine.history import messages_for
 from tui_chat.errors import Failure
-from tui_chat.events import Event, TextDelta, ThinkingDelta, ToolEnded, ToolSkipped, TurnEnded
+from tui_chat.events import (
+    ApprovalAnswered,
+    ApprovalRequested,
+    BlockEnded,
+    BlockStarted,
+    Event,
+    RequestEnded,
+    RequestStarted,
+    TextDelta,
+    ThinkingDelta,
+    ToolEnded,
+    ToolProposed,
+    ToolSkipped,
+    ToolStarted,
+    TurnEnded,
+)
 from tui_chat.store import Store, database, owner
 from tui_chat.store.journal import coalesced
 from tui_chat.store.reading import CRASHED
@@ -37,6 +54,8 @@ def interrupted(turn: Turn, at: float) -> Turn:
     failure = Failure("interrupted", "")
     stop_reason = request.stop_reason if request else None
     for call in list(request.calls.values()) if request else ():
+        if call.waiting:
+            take(turn, [ApprovalAnswered(at, call.tool_use_id, allow=False)])
         if call.result is None and call.started is not None:
             take(turn, [ToolEnded(at, call.tool_use_id, CRASHED, is_error=True)])
         elif call.result is None:
@@ -106,6 +125,50 @@ async def test_its_text_becomes_the_reply_and_the_conversation_goes_on(tmp_path:
     await store.close()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM journal").fetchone() == (0,)
+
+
+STEPS: dict[str, tuple[Event, ...]] = {  # how far a call got before the crash, in the order of the grammar
+    "proposed": (),
+    "asking": (ApprovalRequested(3.2, "asking", "hash"),),
+    "allowed": (ApprovalRequested(3.2, "allowed", "hash"), ApprovalAnswered(3.3, "allowed", allow=True)),
+    "running": (ToolStarted(3.4, "running"),),
+    "done": (ToolStarted(3.4, "done"), ToolEnded(3.5, "done", "42")),
+    "denied": (
+        ApprovalRequested(3.2, "denied", "hash"),
+        ApprovalAnswered(3.3, "denied", allow=False),
+        ToolSkipped(3.5, "denied", "denied", "no"),
+    ),
+}
+
+
+@pytest.mark.parametrize("names", [[name] for name in STEPS] + [list(STEPS)], ids="+".join)
+async def test_calls_that_a_crash_cut_have_an_end(names: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    store = await Store.open(path)
+    talk = conversation()
+    turn = running(talk, at=1.0)
+    await store.begin_turn(talk, turn)
+    events: list[Event] = [RequestStarted(2.0, MODEL, 1)]
+    for index, name in enumerate(names):
+        block = {"type": "tool_use", "id": name, "name": "clock", "input": {}}
+        events += [BlockStarted(2.5, index, block), BlockEnded(2.5, index)]
+    events.append(RequestEnded(3.0, complete=True, stop_reason="tool_use"))
+    events += [ToolProposed(3.1, name, "clock", {}, "hash") for name in names]
+    events += sorted((event for name in names for event in STEPS[name]), key=lambda event: event.at)
+    await store.journal(turn.id, events)
+    await store.close()
+    orphan(path)
+    back = await only_turn(path, talk.id)
+    assert back.outcome is Outcome.FAILED
+    assert back.in_context
+    ends = {call.tool_use_id: (call.result, call.skipped, call.running) for call in back.calls}
+    known = {"done": ("42", "", False), "denied": ("no", "denied", False), "running": (CRASHED, "", False)}
+    assert ends == {name: known.get(name, (CRASHED, "cancelled", False)) for name in names}
+    assert all(call.ended is not None for call in back.calls)
+    messages = messages_for([back], prompt("and now?"), MODEL)
+    assert why_refused(messages) is None
+    assert [block.get("tool_use_id") for block in messages[-1]["content"]] == [*names, None]
+    assert not any(call.waiting for call in back.calls)
 
 
 async def test_two_starts_at_once_recover_once(tmp_path: Path) -> None:

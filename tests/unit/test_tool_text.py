@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui_chat.ui.tool_text import fold, input_line, input_lines, plainly
+from tui_chat.ui.tool_text import fold, input_line, input_lines, partial_lines, plainly
 
 ANY = st.text(st.characters() | st.sampled_from('\u202e\u200b\ufe0f\u0430\u0440ab \\"\n\x1b\x7f日\ud83d'), max_size=60)
 
@@ -63,6 +63,27 @@ def test_folded_lines_lose_nothing_and_fit(text: str, width: int, indent: int) -
     assert "".join([rows[0], *(row[hanging:] for row in rows[1:])]) == line
     for row in rows[:-1]:
         assert not row.replace("\\\\", "").endswith("\\")
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "rows"),
+    [
+        ('"expression": "1234 * 5678"', 18, ['"expression": ', '  "1234 * 5678"']),
+        ('"path": "src/a/long_name.py"', 18, ['"path": "src/a/', '  long_name.py"']),
+        ('"n": [100, 2000, 30000]', 18, ['"n": [100, 2000, ', "  30000]"]),
+        ("日本語 12345678901", 12, ["日本語 ", "  1234567890", "  1"]),  # longer than a row
+        ("\\u202e123456", 10, ["\\u202e", "  123456"]),
+    ],
+)
+def test_a_number_is_not_cut_in_two_where_it_fits(line: str, width: int, rows: list[str]) -> None:
+    assert fold(line, width) == rows
+
+
+def test_an_input_that_never_came_whole_is_escaped_as_it_came() -> None:
+    assert partial_lines('{"path": "a\u202eb\x1b[31m\x7f\n"no\ttab') == [
+        r'{"path": "a\u202eb\u001b[31m\u007f',
+        r'"no\u0009tab',
+    ]
 
 
 def test_the_input_is_shown_whole_and_without_its_braces() -> None:

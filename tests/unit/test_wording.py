@@ -319,7 +319,7 @@ def test_the_footer_of_a_stopped_reply() -> None:
 @pytest.mark.parametrize(
     ("error", "events", "text"),
     [
-        (Failure("cut_off", "the connection closed before the reply ended"), REPLY, "cut off: the connection closed before the reply ended · ~412 out"),
+        (Failure("cut_off", "the connection closed before the reply ended"), REPLY, "cut off: the connection closed before the reply ended · TTFT 0.49s · ~103 tok/s · 14 in · ~412 out"),
         (OVERLOADED, (SENT,), "failed: the API is overloaded (529, 3 attempts)"),
         (Failure("timed_out", "no data for 120 s"), REPLY, "timed out: no data for 120 s"),
         (Failure("interrupted", ""), REPLY, "the program ended before the reply did"),

@@ -29,7 +29,7 @@ from tui_chat.events import (
 _log = logging.getLogger(__name__)
 MAX_ROUNDS: Final = 25  # requests with calls in one turn
 
-DENIED: Final = "The user did not allow this call."
+DENIED: Final = "This call was not allowed."
 CANCELLED: Final = "The user stopped the turn before this call was done."
 TOO_MANY: Final = f"Not run: a turn may call tools {MAX_ROUNDS} times in a row."
 BAD_INPUT: Final = "Not run: the input is not a JSON object."

@@ -26,7 +26,7 @@ NO_OUTPUT: Final = "(no output)"
 
 _SEALED: Final = {"thinking": ("thinking", "signature"), "redacted_thinking": ("data",)}  # the last one is never empty
 _SERVER_RESULT: Final = re.compile(r"(?!mcp_)\w+_tool_result")
-_MESSAGE_IN_ERROR: Final = re.compile(r"\bmessages\.(\d{1,6})\b")
+_MESSAGE_IN_ERROR: Final = re.compile(r"\bmessages\.(\d{1,6})\b(?:\.content\.(\d{1,6})\b)?")
 _HISTORY_IN_ERROR: Final = re.compile(
     r"\bmessages:|thinking` block|tool_use|tool_result|signature|roles must alternate"
 )
@@ -84,7 +84,9 @@ def turn_blamed(message: str, turns: Iterable[Turn], model: str) -> Turn | None:
     messages: list[dict[str, Any]] = []
     for turn in sent:
         _append_turn(messages, turn, model)
-        if len(messages) > int(found[1]):
+        # The last message may hold the beginning of what follows: results and a prompt are one message.
+        index, position = int(found[1]), int(found[2] or 0)
+        if len(messages) > index + 1 or (len(messages) > index and len(messages[index]["content"]) > position):
             return turn
     return None
 

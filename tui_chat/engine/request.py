@@ -38,6 +38,18 @@ class Requests:
         info = self._info(model)
         return info.efforts if info else None
 
+    def effort(self, model: str, wanted: str | None) -> str | None:
+        """The effort that goes out where `wanted` was chosen: none that the model is known not to take."""
+        sent = self._optional(model, wanted).get("output_config")
+        return sent["effort"] if sent else None
+
+    def _optional(self, model: str, effort: str | None) -> dict[str, Any]:
+        config = self._config
+        refused = self._refused.get(config.server, model)
+        return optional_parameters(
+            self._info(model), effort=effort, thinking=config.thinking, caching=config.caching, refused=refused
+        )
+
     def parameters(self, conversation: Conversation, turn: Turn, *, tools_on: bool) -> dict[str, Any]:
         """The parameters of the next request of `turn`, the last one of `conversation`."""
         earlier = [each for each in conversation.turns if each is not turn]
@@ -48,13 +60,7 @@ class Requests:
             "model": turn.model,
             "max_tokens": self._config.max_tokens or (min(limit, GENEROUS_MAX_TOKENS) if limit else DEFAULT_MAX_TOKENS),
             "messages": messages,
-            **optional_parameters(
-                info,
-                effort=conversation.effort,
-                thinking=self._config.thinking,
-                caching=self._config.caching,
-                refused=self._refused.get(self._config.server, turn.model),
-            ),
+            **self._optional(turn.model, conversation.effort),
         }
         if conversation.system:
             parameters["system"] = storable(conversation.system)

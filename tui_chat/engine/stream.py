@@ -24,7 +24,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tui_chat.config import Timeouts
-from tui_chat.conversation import Usage
 from tui_chat.engine.client import ApiClient, ByteStream
 from tui_chat.engine.sse import SseDecoder
 from tui_chat.errors import Failure, RequestError
@@ -46,6 +45,7 @@ from tui_chat.events import (
     WireFrame,
 )
 from tui_chat.json_text import decode
+from tui_chat.usage import Usage
 
 Emit = Callable[[Event], None]
 

@@ -79,7 +79,7 @@ class TurnRunner:
                 return TurnResult(Outcome.FAILED, ended.stop_reason, ended.error)
             if self.bench.tools and ended.stop_reason in _CALLING and await self._tools(rounds):
                 rounds += 1
-            elif ended.stop_reason == "pause_turn" and pauses < MAX_PAUSES and rounds <= MAX_ROUNDS:
+            elif ended.stop_reason == "pause_turn" and pauses < MAX_PAUSES and self._may_resume(rounds):
                 pauses += 1
             else:
                 return TurnResult(Outcome.COMPLETED, ended.stop_reason, None)
@@ -94,9 +94,15 @@ class TurnRunner:
         await run_calls(request, calls, self.bench, self.emit)
         return bool(calls)
 
+    def _may_resume(self, rounds: int) -> bool:
+        """Whether the paused reply may be sent back as it is: its server works on a call, or it would be taken for a prefill."""
+        blocks = self.turn.requests[-1].blocks.values()
+        calls = any(each.type == "server_tool_use" or each.type.endswith("_tool_result") for each in blocks)
+        return calls and rounds <= MAX_ROUNDS
+
     async def _request(self) -> RequestEnded:
         """One request, sent again as often as it may be."""
-        attempt = 1
+        attempt, refusals = 1, 0  # leaving a refused parameter out is no second try of the same
         while True:
             parameters = self.parameters()
             # Of a long conversation that took a few ms, and the SDK takes as many: keys may come in between.
@@ -104,15 +110,16 @@ class TurnRunner:
             ended, shown = await self._attempt(parameters, attempt)
             if ended.complete:
                 return ended
-            failure = dataclasses.replace(ended.error or Failure("cut_off", "the reply did not end"), attempts=attempt)
-            delay = None if shown else retry_delay(failure, attempt, random.random())
-            if self.refused(failure, parameters) and not shown and attempt < ATTEMPTS:
-                delay = 0.0
+            failure = ended.error or Failure("cut_off", "the reply did not end")
+            failure = dataclasses.replace(failure, attempts=attempt - refusals)
+            delay = None if shown else retry_delay(failure, attempt - refusals, random.random())
+            if self.refused(failure, parameters) and not shown:
+                delay, refusals = 0.0, refusals + 1
             if delay is None:
                 return dataclasses.replace(ended, error=failure)
             attempt += 1
             now = time.monotonic()
-            self.emit(RetryScheduled(now, now + delay, attempt, ATTEMPTS, failure))
+            self.emit(RetryScheduled(now, now + delay, attempt, ATTEMPTS + refusals, failure))
             await asyncio.sleep(delay)
 
     async def _attempt(self, parameters: Mapping[str, Any], attempt: int) -> tuple[RequestEnded, bool]:

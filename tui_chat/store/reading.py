@@ -10,7 +10,7 @@ from typing import Final
 
 from tui_chat.conversation import Conversation, ConversationSummary, Message, Outcome, Turn
 from tui_chat.errors import Failure
-from tui_chat.events import ToolEnded, ToolSkipped, TurnEnded
+from tui_chat.events import ApprovalAnswered, ToolEnded, ToolSkipped, TurnEnded
 from tui_chat.store import journal, owner, values
 from tui_chat.turns import apply
 
@@ -105,6 +105,8 @@ def interrupted(connection: sqlite3.Connection, row: sqlite3.Row) -> Turn:
     turn, at = _from_journal(connection, row, values.message_from(prompt))
     request = turn.request
     for call in turn.request.calls.values() if turn.request is not None else ():
+        if call.waiting:
+            apply(turn, ApprovalAnswered(at, call.tool_use_id, allow=False))
         if call.result is None and call.started is not None:
             apply(turn, ToolEnded(at, call.tool_use_id, CRASHED, is_error=True))
         elif call.result is None:

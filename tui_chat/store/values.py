@@ -22,11 +22,11 @@ from tui_chat.conversation import (
     Stamps,
     ToolCall,
     Turn,
-    Usage,
 )
 from tui_chat.errors import Failure, StoreError
 from tui_chat.store.owner import Owner
 from tui_chat.text import storable
+from tui_chat.usage import Usage
 
 Row = sqlite3.Row
 

@@ -160,7 +160,7 @@ class TuiChatApp(ConversationCommands):
             def run(command: Any = command) -> None:
                 chat.run_command(command, "")
 
-            yield SystemCommand(title, command.help.capitalize(), run)
+            yield SystemCommand(title, command.help[:1].upper() + command.help[1:], run)
 
     def action_command_palette(self) -> None:
         """Every command, by typing."""

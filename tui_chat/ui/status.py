@@ -44,7 +44,7 @@ def status_of(session: ChatSession, runtime: Runtime, rolling: RollingRate, now:
     window = runtime.context_window(turn.model if turn else session.model)
     return Status(
         model=session.model,
-        effort=session.conversation.effort,
+        effort=session.effort,
         tools=session.tools_on,
         demo=runtime.config.demo,
         running=running,

@@ -26,6 +26,7 @@ _SIGNS: Final = frozenset("§°±£€¥¢©®¿¡«»")
 # Letters of Cyrillic and Greek that a Latin word or a number could be written with.
 _LOOKALIKES: Final = frozenset("асеорхуіјѕһӏԁԛԝѵкгпбзҽҫАВЕЗЅІЈКМНОРСТУХҮӀԌԜѴГБαγικνορτυχϲϳωΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹ")
 _UNITS: Final = re.compile(rf"\\u[0-9a-f]{{4}}|\\.|[ -\[\]-~]+|[{_EAST_ASIAN}]+|[^ -~]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f]")  # JSON has escaped them already, except in JSON that is none
 ESCAPE: Final = re.compile(r'\\u[0-9a-f]{4}|\\(?P<plain>["\\])|\\.')  # `plain`: one that hides nothing
 
 
@@ -47,6 +48,11 @@ def input_lines(input: Mapping[str, Any]) -> list[str]:
     return [_escaped(line) for line in lines]
 
 
+def partial_lines(text: str) -> list[str]:
+    """An input that was cut off, or is no JSON object: the text as it came, with escapes for what could be mistaken."""
+    return [_escaped(_CONTROL.sub(lambda match: _escape(match.group()), line)) for line in text.split("\n")]
+
+
 def plainly(text: str) -> str:
     """`text` on one line, with everything that could be mistaken as JSON's escapes."""
     return _escaped(json.dumps(text, ensure_ascii=False)[1:-1])
@@ -65,8 +71,8 @@ def fold(line: str, width: int) -> list[str]:
             fits = room // each if unit[0] != "\\" else 0
             piece = unit[:fits]
             end = max(piece.rfind(sign) for sign in " /,") + 1
-            if end and len(row) + end > width * 2 // 3:
-                piece = piece[:end]  # rather there than within a word
+            if f"{row}{piece[:end]}".strip():
+                piece = piece[:end]  # rather there than within a word or a number
             rows.append(row + piece)
             unit, row, room = unit[len(piece) :], hanging, width - len(hanging)
         row, room = row + unit, room - each * len(unit)

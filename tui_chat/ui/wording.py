@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from tui_chat import meter
-from tui_chat.conversation import Outcome, Request, Turn, Usage
+from tui_chat.conversation import Outcome, Request, Turn
 from tui_chat.meter import Figures
 from tui_chat.text import sanitise_line
+from tui_chat.usage import Usage
 
 UNKNOWN: Final = "–"
 Tone = Literal["dim", "warm", "error"]
@@ -270,7 +271,7 @@ _LEFT_OUT: Final = "left out of the next request"
 _ENDS: Final = {
     "max_tokens": "reached max_tokens",
     "pause_turn": "the server paused, again and again",
-    "model_context_window_exceeded": "the context window is full: start a new chat, or leave earlier turns out with x",
+    "model_context_window_exceeded": "the context window is full: start a new chat, or leave earlier turns out (x in the log)",
 }
 
 
@@ -288,19 +289,22 @@ def footer(turn: Turn, figures: Figures, *, can: Collection[str] = (), goes_out:
         kind = {"cut_off": "cut off: ", "interrupted": "", "timed_out": "timed out: "}.get(
             turn.error.type if turn.error else "", "failed: "
         )
-        out = [f"~{tokens(figures.output_tokens)} out"] if turn.text else []
-        text = " · ".join([kind + sanitise_line(sentence), *out, *context, *unsaved])
+        text = " · ".join([kind + sanitise_line(sentence), *_broken_figures(figures), *context, *unsaved])
         # What the API has refused once it refuses again: that prompt has to change, or what stands before it.
         bad = turn.error is not None and turn.error.status in (400, 413, 422)
         return Footer(text, "error", _actions(turn, {*can} - {"again"} if bad else can, *(("edit",) if bad else leave)))
     if turn.stop_reason == "refusal":
         request = turn.request
-        category = (request.stop_details or {}).get("category") if request else None
+        details = (request.stop_details if request else None) or {}
+        category, explanation = details.get("category"), details.get("explanation")
         why = f" ({sanitise_line(str(category))})" if category else ""
+        why += f": {sanitise_line(str(explanation))}" if explanation else ""
         return Footer(" · ".join([f"refused{why}", _LEFT_OUT, *unsaved]), "warm", _actions(turn, (), "edit"))
     end = _ENDS.get(turn.stop_reason or "") or sanitise_line(turn.stop_reason or "no stop reason")
     if any(call.skipped == "too_many_rounds" for request in turn.rounds for call in request.calls.values()):
         end = "stopped: too many rounds of tools"
+    elif turn.reply() is None:
+        end = f"the reply is empty · {end}"
     parts = [*_figure_parts(turn, figures), end, *context, *unsaved]
     if turn.server == "demo":
         parts.insert(0, "demo")
@@ -323,9 +327,7 @@ def _actions(turn: Turn, can: Collection[str], *names: str) -> tuple[Action, ...
 def _stopped(turn: Turn, figures: Figures) -> list[str]:
     request = turn.request
     parts = ["stopped by you"]
-    if figures.ttft is not None:
-        speed = [f"{_speed(figures)} tok/s"] if figures.estimated_rate is not None else []
-        parts += [f"TTFT {ttft(figures.ttft)}", *speed, f"~{tokens(figures.output_tokens)} out"]
+    parts += _broken_figures(figures)
     if figures.duration is not None:
         parts.append(clock(figures.duration))
     if turn.closed_after is not None and turn.requests:
@@ -337,6 +339,16 @@ def _stopped(turn: Turn, figures: Figures) -> list[str]:
     elif not turn.text.strip():
         parts.append("nothing had come")
     return parts
+
+
+def _broken_figures(figures: Figures) -> list[str]:
+    """The figures of a reply that broke off, as far as they are known."""
+    if figures.ttft is None:
+        return []
+    parts = [f"TTFT {ttft(figures.ttft)}"]
+    parts += [f"{_speed(figures)} tok/s"] if figures.estimated_rate is not None else []
+    parts += [f"{tokens(figures.input_tokens)} in"] if figures.input_tokens is not None else []
+    return [*parts, f"~{tokens(figures.output_tokens)} out"]
 
 
 def _figure_parts(turn: Turn, figures: Figures) -> list[str]:

@@ -66,6 +66,11 @@ class ReadFile:
     def __init__(self, root: Path) -> None:
         self._folder = AllowedFolder(root)
 
+    @property
+    def place(self) -> str:
+        """The folder that all of it stays below, resolved."""
+        return self._folder._root  # noqa: SLF001 - the folder is this tool's own
+
     async def run(self, input: Mapping[str, Any]) -> str:
         """The text or the list, with a note if that is not all; ToolError for what cannot be read."""
         fields = checked_input(self.input_schema, input)

@@ -30,7 +30,10 @@ class ToolError(TuiChatError):
 
 
 class Tool(Protocol):
-    """Something a model may call. Attributes are what the request's `tools` parameter says; they never change."""
+    """Something a model may call. Attributes are what the request's `tools` parameter says; they never change.
+
+    A tool that stays within one place has one more, `place` (a string): who is asked to allow a call is shown it.
+    """
 
     @property
     def name(self) -> str: ...

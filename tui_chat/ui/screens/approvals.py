@@ -4,21 +4,21 @@ The engine decides what an answer means, and how long it waits; here an answer i
 with the id and the hash of the input that was shown.
 """
 
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING
 
 from tui_chat.conversation import ToolCall
 from tui_chat.session import ChatSession
 
 if TYPE_CHECKING:
-    from textual.screen import Screen
-
     from tui_chat.ui.screens.approval import ApprovalScreen
+    from tui_chat.ui.screens.log_screen import LogScreen
 
 
 class Approvals:
     """The dialogs of one chat screen."""
 
-    def __init__(self, screen: "Screen[Any]") -> None:
+    def __init__(self, screen: "LogScreen") -> None:
         self._screen = screen
         self._waiting: list[tuple[ChatSession, ToolCall]] = []  # the first one is shown
         self._dialog: ApprovalScreen | None = None
@@ -44,9 +44,15 @@ class Approvals:
         from tui_chat.ui.screens.approval import ApprovalScreen  # here: dialogs are not needed for the first paint
 
         session, call = self._waiting[0]
-        what = next((tool.description.partition(". ")[0] for tool in session.tools if tool.name == call.name), "")
+        tool = next((tool for tool in session.tools if tool.name == call.name), None)
         self._dialog = dialog = ApprovalScreen(
-            call.name, call.input, what, more=len(self._waiting) - 1, timeout=session.approval_limit
+            call.name,
+            call.input,
+            tool.description.partition(". ")[0] if tool is not None else "",
+            place=_brief(getattr(tool, "place", "")),  # not every tool has one
+            more=len(self._waiting) - 1,
+            timeout=session.approval_limit,
+            below=self._screen,
         )
 
         def done(allow: bool | None) -> None:
@@ -55,5 +61,14 @@ class Approvals:
             self._waiting = [each for each in self._waiting if each[1] is not call]
             if self._waiting:
                 self._show()
+            else:
+                self._screen.log_widget.leave_free(0)
 
         self._screen.app.push_screen(dialog, done)
+
+
+def _brief(folder: str) -> str:
+    """A folder with `~` for the user's own."""
+    home = os.path.realpath(os.path.expanduser("~"))  # noqa: PTH111 - Path's raises where there is no home
+    inside = folder == home or folder.startswith(home.rstrip(os.sep) + os.sep)
+    return f"~{folder[len(home) :]}" if inside and len(home) > 1 else folder

@@ -6,15 +6,16 @@ sessions, keys, or how a footer is worded.
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any, Final
 
 from tui_chat.conversation import Block, ContentBlock, Request, ToolCall, Turn, tool_use_ids
 from tui_chat.ui import wording
 from tui_chat.ui.widgets.message_log import MessageLog
 from tui_chat.ui.widgets.reply_foot import Source
+from tui_chat.ui.widgets.reply_item import ReplyItem
 from tui_chat.ui.widgets.tool_item import ToolItem, ToolState
 
-_PLAIN: Final = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "server_tool_use"})
 _SKIPPED: Final[dict[str, tuple[ToolState, str]]] = {
     "denied": ("denied", ""),
     "cancelled": ("cancelled", "stopped before it ran"),
@@ -30,9 +31,10 @@ class ReplyView:
     def __init__(self, log: MessageLog, turn: Turn) -> None:
         self._log, self._turn = log, turn
         self._numbers: dict[str, Source] = {}  # by what is cited; numbered through the turn
-        self._cited: list[Source] = []  # in the part that is written now
         self._thinking_here = True  # the part that is written now is the one that holds the latest thinking
-        self._server_tools: dict[str, tuple[str, ContentBlock]] = {}  # by id: the tool item's key, the call
+        self._thoughts: dict[ReplyItem, Request] = {}  # whose thinking a part sums up, while that is not final
+        self._server_tools: dict[str, tuple[str, ContentBlock]] = {}  # open ones by id: the tool item's key, the call
+        self._server_numbers = count()
 
     # Live ----------------------------------------------------------------------------------------------------------
 
@@ -44,11 +46,11 @@ class ReplyView:
         else:
             self._summarise_thinking(request)
         match kind:
-            case "text" if isinstance(begun := block.get("text"), str):
-                self._log.reply(self._turn.id).write(begun)
+            case "text":
+                self._log.reply(self._turn.id).write(begun := _text(block.get("text")))
                 return begun
-            case "thinking" if isinstance(begun := block.get("thinking"), str):
-                self._log.reply(self._turn.id).think(begun)
+            case "thinking":
+                self._log.reply(self._turn.id).think(begun := _text(block.get("thinking")))
                 return begun
             case "redacted_thinking":
                 self.note("a part of the thinking is encrypted")
@@ -56,7 +58,7 @@ class ReplyView:
                 keys = [key for key in self._keys(request) if key is not None]
                 self._add_tool(keys[-1]).update_call(_name(block), None, "proposed")
             case "server_tool_use":
-                key = f"{len(self._turn.requests)}/server/{len(self._server_tools)}"
+                key = f"server/{next(self._server_numbers)}"
                 self._server_tools[str(block.get("id"))] = key, block
                 self._add_tool(key).update_call(_name(block), None, "running")
             case str() if kind.endswith("_tool_result"):
@@ -72,27 +74,36 @@ class ReplyView:
         content = block.content()
         match content.get("type"):
             case "text" if isinstance(citations := content.get("citations"), list) and citations:
-                self._cite(citations, after=_text(content.get("text")))
+                self._cite(citations)
             case "server_tool_use" if (known := self._server_tools.get(str(content.get("id")))) is not None:
                 self._server_tools[str(content.get("id"))] = known[0], content
                 self._log.tool(self._turn.id, known[0]).update_call(_name(content), _input(content), "running")
             case _:
                 pass
 
-    def update_call(self, call: ToolCall, now: float) -> None:
-        """A call of the latest request has come further; `now` is on the clock of its stamps."""
+    def update_call(self, call: ToolCall, now: float = 0.0) -> None:
+        """A call of the latest request has come further."""
         request = next(each for each in reversed(self._turn.requests) if call.tool_use_id in each.calls)
         state, reason = _state(call)
-        seconds = None if call.started is None else (now if call.ended is None else call.ended) - call.started
+        seconds = call.ended - call.started if call.started is not None and call.ended is not None else None
+        partial = self._as_it_came(request, call.tool_use_id) if call.skipped == "bad_input" else ""
         self._add_tool(self._key(request, call.tool_use_id)).update_call(
             call.name,
-            call.input,
+            None if partial else call.input,
             state,
+            partial=partial,
             result=call.result or "",
             is_error=call.is_error,
             seconds=seconds,
             reason=reason,
         )
+
+    def request_ended(self) -> None:
+        """The latest request is over: only now its usage says what the thinking has cost."""
+        for part, request in self._thoughts.items():
+            self._log.change(part)
+            part.thought(wording.thinking_summary(request))
+        self._thoughts.clear()
 
     def note(self, text: str) -> None:
         """A quiet line about what came."""
@@ -107,24 +118,38 @@ class ReplyView:
             for block in request.ordered_blocks:
                 self._show_block(request, block)
             self._summarise_thinking(request)
+            self.request_ended()
             for event in request.unknown_events:
                 self.note(unknown_event(str(event.get("event"))))
             for call in request.calls.values():
-                self.update_call(call, call.ended or 0.0)
+                self.update_call(call)
 
     def end(self) -> None:
-        """The turn is over: of one that only thought, all of that is shown; calls that were never proposed say so."""
+        """The turn is over: of one that only thought, all of that is shown; calls that came to no end say so."""
         turn = self._turn
         if turn.thinking and not turn.text.strip() and not any(_is_call(each) for each in turn.rounds):
             self._log.reply(turn.id).show_thinking(shown=True)
         elif turn.request is not None:
             self._summarise_thinking(turn.request)
-        for request in self._turn.rounds:
+        self.request_ended()
+        for request in turn.rounds:
             for key, block in zip(self._keys(request), request.ordered_blocks, strict=True):
-                if key is None or key.partition("/")[2] in request.calls:
-                    continue
-                reason = "not run" if block.ended else "cut off before its input was complete"
-                self._add_tool(key).update_call(_name(block.start), _input(block.content()), "cancelled", reason=reason)
+                if block.type == "server_tool_use":
+                    open_, _ = self._server_tools.pop(str(block.start.get("id")), (None, None))
+                else:
+                    open_ = None if key is None or key.partition("/")[2] in request.calls else key
+                if open_ is not None:
+                    self._end_call(open_, block)
+
+    def _end_call(self, key: str, block: Block) -> None:
+        """A call without a result: of an input that never came whole what came of it is shown."""
+        content, reason = block.content(), "cut off before its input was complete"
+        partial = _text(content.get("partial_json"))
+        whole = not partial and (block.ended or bool(_input(content)))
+        if block.ended:
+            reason = "not run" if block.type == "tool_use" else "no result came"
+        given = _input(content) if whole else None
+        self._add_tool(key).update_call(_name(block.start), given, "cancelled", partial=partial, reason=reason)
 
     def _show_block(self, request: Request, block: Block) -> None:
         content = block.content()
@@ -147,13 +172,14 @@ class ReplyView:
         """Thinking is over for now: one line takes its place, if there was any."""
         summary = wording.thinking_summary(request) if self._thinking_here else ""
         if summary:
-            shown = f"{summary}   t shows it" if request.joined("thinking") else summary
-            self._log.reply(self._turn.id).thought(shown)
+            part = self._log.reply(self._turn.id)
+            part.thought(summary)
+            self._thoughts[part] = request
 
     def _add_tool(self, key: str) -> ToolItem:
         """The tool item of `key`, new or known, to be changed."""
         self._log.add_tool(self._turn.id, key)
-        self._cited, self._thinking_here = [], False  # what follows is another part
+        self._thinking_here = False  # what follows is another part
         return self._log.tool(self._turn.id, key)
 
     # Parts ---------------------------------------------------------------------------------------------------------
@@ -167,26 +193,27 @@ class ReplyView:
         number = next(number for number, each in enumerate(self._turn.requests, 1) if each is request)
         return f"{number}/{tool_use_id}"
 
-    def _cite(self, citations: Sequence[Any], after: str) -> None:
-        """Mark the text that stands there, `after`, with the numbers of its sources, and list those below."""
+    def _as_it_came(self, request: Request, tool_use_id: str) -> str:
+        """The input of a call as the text that it came as."""
+        block = dict(zip(self._keys(request), request.ordered_blocks, strict=True))[self._key(request, tool_use_id)]
+        return block.joined("partial_json") or json.dumps(block.start.get("input"), ensure_ascii=False, default=str)
+
+    def _cite(self, citations: Sequence[Any]) -> None:
+        """Mark the text that stands there with the numbers of its sources, and list those below."""
         reply = self._log.reply(self._turn.id)
-        numbers: list[int] = []
+        cited: list[Source] = []
         for citation in citations:
             fields = citation if isinstance(citation, Mapping) else {}
             url = _text(fields.get("url")) or _text(fields.get("source"))
             title = _text(fields.get("title")) or _text(fields.get("document_title")) or url or "a document"
             what = url or f"{fields.get('document_index')} {title}"
             source = self._numbers.setdefault(what, Source(len(self._numbers) + 1, title, url))
-            if source.number not in numbers:
-                numbers.append(source.number)
-            if source not in self._cited:
-                self._cited.append(source)
-        marks = "".join(f"[{number}]" for number in numbers)
-        reply.write(f"{marks}{after[-1]}" if after[-1:].isspace() else f" {marks}")
-        reply.sources(self._cited)
+            cited.append(source)
+        reply.cite(source.number for source in cited)
+        reply.sources(cited)
 
     def _server_result(self, block: ContentBlock) -> None:
-        key, call = self._server_tools.get(str(block.get("tool_use_id")), (None, None))
+        key, call = self._server_tools.pop(str(block.get("tool_use_id")), (None, None))
         if key is None or call is None:
             self.note(f"a result without its call was kept: {block.get('type')}")
             return

@@ -102,6 +102,14 @@ def cut(text: str, width: int) -> str:
     return f"{set_cell_size(text, max(0, width - 1)).rstrip()}…" if width > 0 else ""
 
 
+def cut_front(text: str, width: int) -> str:
+    """The end of a line of text in at most `width` cells, with a mark where something was left out."""
+    if cell_len(text) <= width:
+        return text
+    end = Strip([Segment(text)]).crop(cell_len(text) - width + 1).text.lstrip() if width > 1 else ""
+    return f"…{end}" if width > 0 else ""
+
+
 class _TextItem:
     """Plain text. A long one is laid out in parts, and shown when all of it is there."""
 

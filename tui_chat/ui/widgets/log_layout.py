@@ -6,12 +6,14 @@ reader's place is the log's to decide, so the methods say by how many lines some
 """
 
 from bisect import bisect_right
+from itertools import pairwise
 
 from textual.strip import Strip
 
 from tui_chat.ui.widgets.log_items import LogItem
 from tui_chat.ui.widgets.markdown_view import Looks
 from tui_chat.ui.widgets.reply_item import Link, ReplyItem
+from tui_chat.ui.widgets.tool_item import ToolItem
 
 
 class LogLayout:
@@ -100,15 +102,23 @@ class LogLayout:
     def selected(self, first: tuple[int, int], last: tuple[int, int]) -> str:
         """The source of what stands from `first` to `last` (line, column; both cells belong to it)."""
         place = self.place_at(first[0])
-        texts: list[str] = []
+        texts: list[tuple[int, str]] = []
         while place is not None and place < len(self.items) and self._starts[place] <= last[0]:
             item, start = self.items[place], self._starts[place]
             upper = max((first[0] - start, first[1]), (0, 0))
             lower = min((last[0] - start, last[1] + 1), (item.height, 0))
-            texts.append(item.selected(upper, lower) if item.width else item.source)
+            if text := item.selected(upper, lower) if item.width else item.source:
+                texts.append((place, text))
             place += 1
-        texts = [text for text in texts if text]
-        return texts[0] if len(texts) == 1 else "\n\n".join(text.strip("\n") for text in texts)
+        if len(texts) < 2:
+            return texts[0][1] if texts else ""
+        apart = ["\n" if self._touch(upper, lower) else "\n\n" for (upper, _), (lower, _) in pairwise(texts)]
+        return "".join(text.strip("\n") + end for (_, text), end in zip(texts, [*apart, ""], strict=True))
+
+    def _touch(self, upper: int, lower: int) -> bool:
+        """Whether two tools are there whose lines stand directly below each other."""
+        above, below = self.items[upper], self.items[lower]
+        return lower == upper + 1 and isinstance(above, ToolItem) and isinstance(below, ToolItem) and not above.shown
 
     def link_at(self, line: int, href: str) -> Link | None:
         """The link to `href` of the reply that `line` belongs to, with all of its text."""

@@ -56,6 +56,10 @@ class LogView(MarkdownView):
             self._in_bulk = False
             self.action_follow()
 
+    def leave_free(self, rows: int) -> None:
+        """End so many rows higher: something stands there for a while."""
+        self.styles.margin = (0, 0, rows, 0)
+
     # Growing -------------------------------------------------------------------------------------------------------
 
     def append(self, item: LogItem) -> None:

@@ -16,11 +16,12 @@ from textual.strip import Strip
 from tui_chat.text import sanitise_line
 from tui_chat.ui.links import to_ascii
 from tui_chat.ui.markdown.layout import segments, wrap
-from tui_chat.ui.widgets.log_items import BLANK, INDENT, cut
+from tui_chat.ui.widgets.log_items import BLANK, INDENT, cut, cut_front
 from tui_chat.ui.widgets.markdown_view import Looks
 from tui_chat.ui.wording import Footer
 
 _NOTES: Final = 8  # different ones that are shown; a broken server may send any number
+_NOTE: Final = 300  # cells of one, for the same reason
 _PAD: Final = Segment(" " * INDENT)
 
 
@@ -85,7 +86,7 @@ class ReplyFoot:
         """All of it in `width` cells behind the log's indentation."""
         if self._lines is None or self._made_for != (width, looks):
             self._made_for = width, looks
-            sources = [_source_line(source, width, looks) for source in self._sources]
+            sources = [line for source in self._sources for line in _source_lines(source, width, looks)]
             groups = [sources, self._note_lines(width, looks), self._footer_lines(width, looks)]
             lines = [line for group in groups if group for line in (BLANK, *group)]
             self._lines = lines[1:]
@@ -93,15 +94,13 @@ class ReplyFoot:
 
     def _note_lines(self, width: int, looks: Looks) -> list[Strip]:
         texts = [
-            (sanitise_line(text), f" ({count} times)" if count > 1 else "")
+            cut(sanitise_line(text), _NOTE) + (f" ({count} times)" if count > 1 else "")
             for text, count in list(self._notes.items())[:_NOTES]
         ]
         if len(self._notes) > _NOTES:
-            texts.append((f"and {len(self._notes) - _NOTES} more notes of other kinds", ""))
-        return [
-            Strip([_PAD, Segment(cut(text, width - len(count)) + count, looks["note"])]).crop(0, INDENT + width)
-            for text, count in texts
-        ]
+            texts.append(f"and {len(self._notes) - _NOTES} more notes of other kinds")
+        rows = [row for text in texts for row in wrap([(text, looks["note"])], width)]
+        return [Strip([_PAD, *segments(row.fragments)]) for row in rows]
 
     def _footer_lines(self, width: int, looks: Looks) -> list[Strip]:
         footer = self._footer
@@ -119,19 +118,24 @@ class ReplyFoot:
         return [Strip(line) for line in lines]
 
 
-def _source_line(source: Source, width: int, looks: Looks) -> Strip:
-    """The number, the title as a link, and the host, which a title cannot counterfeit."""
-    number, host = f"[{source.number}] ", cut(source.host, width // 2)
-    title = " ".join(sanitise_line(source.title).split())
-    if not title:
-        title = sanitise_line(source.url)
-        host = "" if host in title else host
-    room = width - len(number) - (cell_len(host) + 2 if host else 0)
+def _source_lines(source: Source, width: int, looks: Looks) -> list[Strip]:
+    """The number, the title as a link, and the host, which a title cannot counterfeit: below it where there is no room."""
+    number, host = f"[{source.number}] ", source.host
+    given = " ".join(sanitise_line(source.title).split())
+    title = given or sanitise_line(source.url)
+    room = width - len(number)
+    if not given and host in title and cell_len(title) <= room:
+        host = ""  # the address itself is shown, and whole
+    fits = cell_len(title) + cell_len(host) + 2 <= room
     link = looks["source"] + Style(meta={"href": source.url}) if source.url else looks["footer"]
     line = [_PAD, Segment(number, looks["footer"]), Segment(cut(title, room), link)]
-    if host:
-        line.append(Segment(f"  {host}", looks["footer"]))
-    return Strip(line).crop(0, INDENT + width)
+    if not host:
+        return [Strip(line).crop(0, INDENT + width)]
+    if fits:
+        return [Strip([*line, Segment(f"  {host}", looks["footer"])])]
+    # Of a host the end says whose it is.
+    below = [_PAD, Segment(" " * len(number)), Segment(cut_front(host, room), looks["footer"])]
+    return [Strip(each).crop(0, INDENT + width) for each in (line, below)]
 
 
 def _actions(footer: Footer, turn_id: str, looks: Looks) -> list[tuple[str, Style]]:

@@ -6,14 +6,17 @@ room is kept free for it, later its old lines are shown until the new ones are c
 
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.strip import Strip
 
 from tui_chat.text import sanitise, sanitise_line
+from tui_chat.ui.markdown.layout import segments, wrap
+from tui_chat.ui.widgets.cited_text import CitedText
 from tui_chat.ui.widgets.log_items import BLANK, INDENT, MARGIN, inside, wrapped
 from tui_chat.ui.widgets.markdown_view import Looks
 from tui_chat.ui.widgets.reply_foot import ReplyFoot, Source
@@ -60,8 +63,8 @@ class ReplyItem:
         self._coming: LiveDocument | None = None  # for another width or theme; shown when it is complete
         self._reserved = 0  # lines kept free while a long reply is laid out for the first time
         self._looks: Looks | None = None
-        self._pieces: list[str] = [text] if text else []
-        self._characters = len(text)
+        self._text = CitedText()
+        self._characters = 0
         self._finished = False
         self._thinking: list[str] = []
         self._thought = ""
@@ -73,22 +76,31 @@ class ReplyItem:
         self._shift = 0
         self._room = 1  # cells of its text in the last layout, also when that does not hold any more
         self._after: list[Strip] = []
+        self.write(text)
 
     # Values down ---------------------------------------------------------------------------------------------------
 
     def write(self, delta: str) -> None:
         """Append to the text."""
-        self._pieces.append(delta)
-        self._characters += len(delta)
-        for document in self._documents():
-            document.write(delta)
+        self._show(self._text.write(delta))
+
+    def cite(self, numbers: Iterable[int]) -> None:
+        """What was written last cites the sources of these numbers."""
+        self._show(self._text.cite(numbers))
+
+    def _show(self, text: str) -> None:
+        if text:
+            self._characters += len(text)
+            for document in self._documents():
+                document.write(text)
 
     def think(self, delta: str) -> None:
         """Append to the thinking, of which the last lines are shown while no text has come."""
-        self._thinking.append(delta)
+        if delta:
+            self._thinking.append(delta)
 
     def thought(self, summary: str) -> None:
-        """Thinking is over: one line takes its place."""
+        """Thinking is over: one line takes its place, which offers to show it."""
         self._thought = summary
         self._layout_before()
 
@@ -111,15 +123,17 @@ class ReplyItem:
         """Say something about the reply on a quiet line below it; what was said before is counted."""
         self._foot.note(text)
 
-    def sources(self, sources: Sequence[Source]) -> None:
-        """What it cites, all of it: listed below the text, with the numbers given."""
-        self._foot.sources = tuple(sources)
+    def sources(self, sources: Iterable[Source]) -> None:
+        """What it cites, too: listed below the text, by their numbers."""
+        known = {source.number: source for source in (*self._foot.sources, *sources)}
+        self._foot.sources = tuple(known[number] for number in sorted(known))
 
     def end(self, footer: Footer | None) -> None:
         """The reply is over; `footer` may be set again later."""
         self._foot.footer = footer
         if not self._finished:
             self._finished = True
+            self._show(self._text.finish())
             for document in self._documents():
                 document.finish()
         self._layout_after()
@@ -200,18 +214,13 @@ class ReplyItem:
 
     @property
     def source(self) -> str:
-        """The text, verbatim."""
-        return "".join(self._pieces)
+        """The text, verbatim but for the marks of its sources."""
+        return self._text.text
 
     @property
     def cited(self) -> tuple[Source, ...]:
         """Its sources."""
         return self._foot.sources
-
-    @property
-    def finished(self) -> bool:
-        """Whether its text is complete."""
-        return self._finished
 
     @property
     def height(self) -> int:
@@ -230,8 +239,8 @@ class ReplyItem:
         guess = self._estimate
         self.width, self._looks, self._room = width, looks, max(1, width - INDENT - MARGIN)
         document = LiveDocument(self._room, looks.markdown, wrap_code=self._code_view.wrapped)
-        if self._pieces:
-            document.write(self.source)
+        if shown := self._text.shown:
+            document.write(shown)
         if self._finished:
             document.finish()
         advance(document)
@@ -315,7 +324,11 @@ class ReplyItem:
             text = sanitise(self._thinking[0]).strip()
             self._before = [*wrapped(text, style, width, [_PAD], [_PAD]), BLANK]
         elif self._thought:
-            self._before = [*wrapped(sanitise_line(self._thought), style, width, [_PAD], [_PAD]), BLANK]
+            runs = [(sanitise_line(self._thought), style)]
+            if self._thinking:
+                click = Style(meta={"action": "toggle_thinking", "turn_id": self.turn_id})
+                runs += [("   ", style), ("t", looks["action"] + click), (" shows it", style + click)]
+            self._before = [*(Strip([_PAD, *segments(row.fragments)]) for row in wrap(runs, width)), BLANK]
         elif self._thinking:
             # Only the end is shown, so only the end is laid out: the cost does not grow with the thinking.
             tail = "".join(self._thinking[-THINKING_PIECES:])[-width * (THINKING_LINES + 1) :]

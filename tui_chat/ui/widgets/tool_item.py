@@ -25,6 +25,7 @@ ToolState = Literal["proposed", "waiting", "running", "ended", "denied", "cancel
 LONGEST: Final = 200  # lines of a result, and of an input, that are shown
 _INNER: Final = INDENT + 2  # the column of input and result
 _SHOWN_FROM: Final = 1.0  # seconds; a shorter run is not worth a figure
+_OUTCOME: Final = 15  # cells that it has at least: "waits for you"
 _REASON: Final = 24  # cells, the least in which the reason of a failure is begun
 _FIRST_LINE: Final = re.compile(r"\S[^\r\n]{0,400}")
 
@@ -40,6 +41,7 @@ class ToolItem:
         self._changed = False
         self._name = ""
         self._input: Mapping[str, Any] | None = None
+        self._partial = ""
         self._summary = "…"
         self._state: ToolState = "proposed"
         self._result = ""
@@ -58,20 +60,22 @@ class ToolItem:
         input: Mapping[str, Any] | None,
         state: ToolState,
         *,
+        partial: str = "",
         result: str = "",
         is_error: bool = False,
         seconds: float | None = None,
         reason: str = "",
     ) -> None:
-        """What is known now. `input` is None while it is still coming, `seconds` is how long it has run or took.
+        """What is known now. `input` is None while it is still coming, and where it never came whole: then `partial` is what came.
 
-        `result` is what goes back to the model, verbatim; `reason` says in a few words why it was not run, or not to its end.
+        `result` is what goes back to the model, verbatim; `seconds` is how long it took; `reason` says in a few words why it
+        was not run, or not to its end.
         """
-        if input is not self._input:
+        if input is not self._input or partial != self._partial:
             from tui_chat.ui.tool_text import input_line  # here: the first paint has no tool and must not wait for it
 
-            self._input = input
-            self._summary = input_line(input) if input is not None else "…"
+            self._input, self._partial = input, partial
+            self._summary = input_line(input) if input is not None else input_line({"": partial}).rstrip("…") + "…"
         if result != self._result:
             self._result = result
             found = _FIRST_LINE.search(result)
@@ -147,8 +151,6 @@ class ToolItem:
     @property
     def _outcome(self) -> tuple[str, str]:
         """What came of it, and the look of that."""
-        took = self._seconds is not None and self._seconds >= _SHOWN_FROM
-        time = clock(self._seconds) if self._seconds is not None and (took or self._state == "running") else ""
         reason = f": {sanitise_line(self._reason)}" if self._reason else ""
         match self._state:
             case "proposed":
@@ -156,11 +158,13 @@ class ToolItem:
             case "waiting":
                 return "  waits for you", "footer_warm"
             case "running":
-                return f"  running {time}".rstrip(), "tool"
+                return "  running", "tool"  # how long it has, the status bar's clock says
             case "ended":
+                seconds = self._seconds or 0.0
+                time = f"  {clock(seconds)}" if seconds >= _SHOWN_FROM else ""
                 lines = self._result.strip().count("\n") + 1
                 more = f" ({lines:,} lines)" if lines > 1 else ""
-                text = f" → {self._first_line or 'nothing'}{more}{f'  {time}' if time else ''}"
+                text = f" → {self._first_line or 'nothing'}{more}{time}"
                 return text, "footer_error" if self._is_error else "tool"
             case "failed":
                 why = reason or (f": {self._first_line}" if self._first_line else "")
@@ -180,7 +184,7 @@ class ToolItem:
         room -= cell_len(name)
         outcome, look = self._outcome
         summary = f" {self._summary}" if self._summary else ""
-        outcome_room = min(cell_len(outcome), max(room // 2, room - cell_len(summary)))
+        outcome_room = min(cell_len(outcome), max(room // 2, room - cell_len(summary), min(room, _OUTCOME)))
         if outcome_room < min(cell_len(outcome), _REASON) and self._reason_is_shown:
             outcome = f"  {self._state}"  # a reason of a few letters says nothing
             outcome_room = min(cell_len(outcome), room)
@@ -197,10 +201,16 @@ class ToolItem:
 
     def _body(self, looks: Looks) -> list[Strip]:
         """Input and result. What is cut off is counted."""
-        from tui_chat.ui.tool_text import fold, input_lines  # as above
+        from tui_chat.ui.tool_text import fold, input_lines, partial_lines  # as above
 
         width, pad = max(8, self.width - _INNER - MARGIN), Segment(" " * _INNER)
-        lines = [] if self._input is None else input_lines(self._input)
+        if self._input is not None:
+            lines = input_lines(self._input)
+        elif self._partial:
+            lines = partial_lines(self._partial[: LONGEST * width])
+            lines[-1] += "…" if self._state == "cancelled" else ""  # nothing in the input can look like it
+        else:
+            lines = ["nothing of its input had come"] if self._state == "cancelled" else []
         rows = [row for line in lines[:LONGEST] for row in fold(line, width)]
         strips = [Strip([pad, Segment(row, looks["tool"])]) for row in rows[:LONGEST]]
         shown = "\n".join(lines[:LONGEST])
