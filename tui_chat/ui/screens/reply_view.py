@@ -31,6 +31,8 @@ class ReplyView:
     def __init__(self, log: MessageLog, turn: Turn) -> None:
         self._log, self._turn = log, turn
         self._numbers: dict[str, Source] = {}  # by what is cited; numbered through the turn
+        self.disordered = False  # blocks came in another order than that of their indices
+        self._index = -1  # of the block that is written now
         self._thinking_here = True  # the part that is written now is the one that holds the latest thinking
         self._thoughts: dict[ReplyItem, Request] = {}  # whose thinking a part sums up, while that is not final
         self._server_tools: dict[str, tuple[str, ContentBlock]] = {}  # open ones by id: the tool item's key, the call
@@ -38,8 +40,20 @@ class ReplyView:
 
     # Live ----------------------------------------------------------------------------------------------------------
 
-    def block_started(self, block: ContentBlock) -> str:
+    def request_started(self) -> None:
+        """Another request: its blocks are counted from the start."""
+        self._index = -1
+
+    def text(self, index: int, text: str) -> None:
+        """More of a text block; what does not fit its block is shown nowhere."""
+        block = self._turn.requests[-1].blocks.get(index)
+        if block is not None and block.type == "text":
+            self._move(index)
+            self._log.reply(self._turn.id).write(text)
+
+    def block_started(self, block: ContentBlock, index: int) -> str:
         """A block opens in the latest request; returns the content it came with."""
+        self._move(index)
         kind, request = block.get("type"), self._turn.requests[-1]
         if kind in ("thinking", "redacted_thinking"):
             self._thinking_here = True
@@ -163,7 +177,7 @@ class ReplyView:
             case "tool_use":
                 self._summarise_thinking(request)
             case _:
-                self.block_started(content)
+                self.block_started(content, block.index)
                 self.block_ended(block)
         for delta in content.get("unknown_deltas", ()):
             self.note(unknown_delta(delta))
@@ -181,6 +195,11 @@ class ReplyView:
         self._log.add_tool(self._turn.id, key)
         self._thinking_here = False  # what follows is another part
         return self._log.tool(self._turn.id, key)
+
+    def _move(self, index: int) -> None:
+        if index < self._index:
+            self.disordered = True
+        self._index = index
 
     # Parts ---------------------------------------------------------------------------------------------------------
 
