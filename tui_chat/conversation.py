@@ -62,6 +62,7 @@ class Stamps:
     headers: float | None = None
     message_start: float | None = None
     first_thinking: float | None = None
+    last_thinking: float | None = None
     first_delta: float | None = None
     first_text: float | None = None
     last_delta: float | None = None

@@ -92,8 +92,10 @@ def _apply_to_request(request: Request, event: Event) -> None:
                 request.stamps.first_text = event.at
         case ThinkingDelta():
             _delta(request, event.at, event.index, "thinking", event.thinking)
-            if event.thinking and request.stamps.first_thinking is None:
-                request.stamps.first_thinking = event.at
+            if event.thinking:
+                request.stamps.last_thinking = event.at
+                if request.stamps.first_thinking is None:
+                    request.stamps.first_thinking = event.at
         case InputJsonDelta():
             _delta(request, event.at, event.index, "partial_json", event.partial_json)
         case SignatureDelta():

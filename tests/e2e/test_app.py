@@ -61,7 +61,7 @@ def test_a_tool_asks_and_nothing_typed_ahead_answers(program: OpenProgram, tmp_p
         terminal.press("escape")
         terminal.wait_for("denied")
         terminal.wait_for("end_turn")
-        for _ in range(3):
+        for _ in range(20):  # all of it went to the composer
             terminal.press("backspace")
         say(terminal, "tool", "Run calculator?")
         time.sleep(0.5)  # what is tested is that time has to pass

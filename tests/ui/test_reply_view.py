@@ -142,7 +142,7 @@ async def test_thinking_is_shown_with_a_click() -> None:
         assert facts(pilot) == ["toggle_thinking", "toggle_thinking"]
         await pilot.resize_terminal(26, 20)
         await settled(log, pilot)
-        assert lines(log)[:3] == ["   thought for 0.5s   t", "   shows it", ""]
+        assert lines(log)[:3] == ["   thought for 0.5s", "   t shows it", ""]
 
 
 async def test_thinking_that_the_server_keeps_offers_nothing() -> None:

@@ -50,7 +50,7 @@ async def ask(chat: Chat, prompt: str, *answers: str) -> None:
         shown = chat.app.screen
         await chat.press(answer)
         await chat.until(lambda shown=shown: chat.app.screen is not shown)  # type: ignore[misc]  # mypy cannot infer a default
-    await chat.until(lambda: chat.turn_count > before and chat.idle)
+    await chat.until(lambda: chat.turn_count > before and chat.idle and not chat.app.chat.busy)
     await chat.until(lambda: chat.app.chat.log_widget.settled)
 
 
@@ -254,6 +254,17 @@ async def test_three_calls_ask_one_after_the_other(open_chat: OpenChat) -> None:
             ("current_time", True),
             ("read_file", False),
         ]
+
+
+async def test_ctrl_c_stops_the_turn_whose_call_asks(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        session_of(chat).tools_on = True
+        await chat.send("tools")
+        await chat.until(lambda: isinstance(chat.app.screen, ApprovalScreen))
+        await chat.press("ctrl+c")
+        await chat.until(lambda: chat.idle)
+        assert turns_of(chat)[-1].outcome is Outcome.CANCELLED
+        await chat.until(lambda: not isinstance(chat.app.screen, ApprovalScreen))
 
 
 async def test_quitting_with_a_dialog_open_denies_and_keeps(open_chat: OpenChat) -> None:

@@ -137,6 +137,7 @@ def rounds_of_tools(connection: sqlite3.Connection) -> None:
     program's own instruction to go on from the reply before. Effort is chosen per conversation, as the model is. Events
     and fields that are not known are kept as they came.
     """
+    connection.execute("ALTER TABLE requests ADD COLUMN last_thinking REAL")  # a stamp as the others
     connection.execute("ALTER TABLE requests ADD COLUMN calls TEXT")  # JSON: list of ToolCall; NULL: none
     connection.execute("ALTER TABLE requests ADD COLUMN unknown_events TEXT")  # JSON: list; NULL: none
     connection.execute("ALTER TABLE requests ADD COLUMN fields TEXT")  # JSON: object; NULL: none

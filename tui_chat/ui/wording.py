@@ -166,7 +166,7 @@ def _next_attempt(turn: Turn) -> int:
 def thinking_summary(request: Request) -> str:
     """One line for the thinking of a request, or '' if there was none."""
     stamps = request.stamps
-    until = stamps.first_text or stamps.last_delta or stamps.ended
+    until = stamps.last_thinking or stamps.first_text or stamps.last_delta or stamps.ended
     if stamps.first_thinking is None or until is None or until <= stamps.first_thinking:
         return ""
     details = request.usage.fields.get("output_tokens_details")

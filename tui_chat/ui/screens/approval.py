@@ -34,7 +34,7 @@ GUARD: Final = 0.3  # seconds
 SETTLE: Final = 0.15  # seconds; a held key repeats faster, a typist hardly slower
 TOLD_FROM: Final = 30.0  # seconds before a time-out
 _TICK: Final = 0.2  # seconds between two looks at the clock
-_ALWAYS_DENY: Final = frozenset({"enter", "ctrl+c"})  # and Escape; no keymap changes that
+_ALWAYS_DENY: Final = frozenset({"enter"})  # and Escape and Ctrl+C; no keymap changes that
 _MOVES: Final[dict[str, Move]] = {key: key for key in ("up", "down", "pageup", "pagedown", "home", "end")}
 _ALONE_BELOW: Final = 10  # rows; on a smaller screen the dialog lies over the composer too
 _WITH_LOG: Final = 15  # rows, of which the log keeps a third
@@ -75,6 +75,7 @@ class ApprovalScreen(ModalScreen[bool]):
         self._settling: Timer | None = None  # a key that allows was pressed,
         self._pressed: events.Key | None = None  # this one
         self._press_counts = False
+        self.stops = False  # Ctrl+C: not only this call, the whole turn
         self._answer: bool | None = None
         self._dismissed = False
         self._actions: dict[str, str] = {}
@@ -178,7 +179,8 @@ class ApprovalScreen(ModalScreen[bool]):
         """
         event.stop()
         event.prevent_default()
-        if event.key == "escape":
+        if event.key in ("escape", "ctrl+c"):
+            self.stops = event.key == "ctrl+c"
             self._give(answer=False)
             return
         counts = self._counts(event.time)

@@ -57,6 +57,9 @@ class Approvals:
 
         def done(allow: bool | None) -> None:
             self._dialog = None
+            if dialog.stops:
+                session.cancel()
+                self._waiting = []  # they end with the turn
             session.answer(call.tool_use_id, call.input_hash, allow=bool(allow))
             self._waiting = [each for each in self._waiting if each[1] is not call]
             if self._waiting:

@@ -179,6 +179,8 @@ _LOG_KEYS = (
 _APPROVAL_KEYS = (
     ("y", "allow the call; counts from 0.3 s after the dialog has come", "approval.allow"),
     ("n  Enter  Escape", "deny it; the turn goes on", "approval.deny"),
+    ("Ctrl+C", "stop the turn"),
+    ("other text", "goes on to the composer"),
 )
 _WORDS = (
     ("TTFT", "time to first token: from the request being sent to the first content, thinking included"),

@@ -95,7 +95,7 @@ class ReplyView:
             case _:
                 pass
 
-    def update_call(self, call: ToolCall, now: float = 0.0) -> None:
+    def update_call(self, call: ToolCall) -> None:
         """A call of the latest request has come further."""
         request = next(each for each in reversed(self._turn.requests) if call.tool_use_id in each.calls)
         state, reason = _state(call)

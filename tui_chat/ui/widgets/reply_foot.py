@@ -4,6 +4,7 @@ Made anew only when one of them, the width or the looks have changed, since the 
 neither the text nor where it stands.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from textual.strip import Strip
 
 from tui_chat.text import sanitise_line
 from tui_chat.ui.links import to_ascii
-from tui_chat.ui.markdown.layout import segments, wrap
+from tui_chat.ui.markdown.layout import Fragment, segments, wrap
 from tui_chat.ui.widgets.log_items import BLANK, INDENT, cut, cut_front
 from tui_chat.ui.widgets.markdown_view import Looks
 from tui_chat.ui.wording import Footer
@@ -107,15 +108,19 @@ class ReplyFoot:
         if footer is None:
             return []
         tone = {"dim": "footer", "warm": "footer_warm", "error": "footer_error"}[footer.tone]
-        rows = wrap([(sanitise_line(footer.text), looks[tone])], width)
-        lines = [[_PAD, *segments(row.fragments)] for row in rows]
-        actions = _actions(footer, self._turn_id, looks)
-        if actions:
-            if rows[-1].cells + 3 + sum(cell_len(text) for text, _ in actions) <= width:
-                lines[-1] += [Segment("   "), *segments(actions)]
-            else:
-                lines += [[_PAD, *segments(row.fragments)] for row in wrap(actions, width)]
-        return [Strip(line) for line in lines]
+        return offering((sanitise_line(footer.text), looks[tone]), _actions(footer, self._turn_id, looks), width)
+
+
+def offering(text: Fragment, actions: Sequence[Fragment], width: int) -> list[Strip]:
+    """`text` wrapped, and behind it what can be done: below it where that does not fit."""
+    rows = wrap([text], width)
+    lines = [[_PAD, *segments(row.fragments)] for row in rows]
+    if actions:
+        if rows and rows[-1].cells + 3 + sum(cell_len(text) for text, _ in actions) <= width:
+            lines[-1] += [Segment("   "), *segments(actions)]
+        else:
+            lines += [[_PAD, *segments(row.fragments)] for row in wrap(actions, width)]
+    return [Strip(line) for line in lines]
 
 
 def _source_lines(source: Source, width: int, looks: Looks) -> list[Strip]:

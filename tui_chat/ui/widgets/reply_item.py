@@ -15,11 +15,10 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tui_chat.text import sanitise, sanitise_line
-from tui_chat.ui.markdown.layout import segments, wrap
 from tui_chat.ui.widgets.cited_text import CitedText
 from tui_chat.ui.widgets.log_items import BLANK, INDENT, MARGIN, inside, wrapped
 from tui_chat.ui.widgets.markdown_view import Looks
-from tui_chat.ui.widgets.reply_foot import ReplyFoot, Source
+from tui_chat.ui.widgets.reply_foot import ReplyFoot, Source, offering
 from tui_chat.ui.wording import Footer
 
 if TYPE_CHECKING:
@@ -324,11 +323,9 @@ class ReplyItem:
             text = sanitise(self._thinking[0]).strip()
             self._before = [*wrapped(text, style, width, [_PAD], [_PAD]), BLANK]
         elif self._thought:
-            runs = [(sanitise_line(self._thought), style)]
-            if self._thinking:
-                click = Style(meta={"action": "toggle_thinking", "turn_id": self.turn_id})
-                runs += [("   ", style), ("t", looks["action"] + click), (" shows it", style + click)]
-            self._before = [*(Strip([_PAD, *segments(row.fragments)]) for row in wrap(runs, width)), BLANK]
+            click = Style(meta={"action": "toggle_thinking", "turn_id": self.turn_id})
+            offer = [("t", looks["action"] + click), (" shows it", style + click)] if self._thinking else []
+            self._before = [*offering((sanitise_line(self._thought), style), offer, width), BLANK]
         elif self._thinking:
             # Only the end is shown, so only the end is laid out: the cost does not grow with the thinking.
             tail = "".join(self._thinking[-THINKING_PIECES:])[-width * (THINKING_LINES + 1) :]
