@@ -76,9 +76,9 @@ Examples
   tui-chat -p --output-format json "Name a colour" | jq .usage
   tui-chat -- demo-server        after -- everything is the prompt
 
-Exit codes: 0 completed; 1 failed, refused, or a tool call was not allowed; 2 bad
-arguments; 130 stopped by Ctrl+C, 143 by SIGTERM, 129 by SIGHUP; 141 standard
-output was closed before the reply ended.
+Exit codes: 0 completed; 1 failed, refused, or a tool call was not allowed;
+2 bad arguments; 130 stopped by Ctrl+C, 143 by SIGTERM, 129 by SIGHUP;
+141 standard output was closed before the reply ended.
 """
 
 
