@@ -75,7 +75,9 @@ async def scripted(folder: Path, *answers: raw.Answer) -> AsyncIterator[tuple[Ra
 
 
 cut, plain = raw.stream(CUT), raw.stream(PLAIN)
-begun = raw.left_open(PLAIN.partition(b"event: content_block_start")[0])  # the server has the request, and says nothing yet
+begun = raw.left_open(
+    PLAIN.partition(b"event: content_block_start")[0]
+)  # the server has the request, and says nothing yet
 
 
 @pytest.mark.parametrize("prompt", ["cut", "eof", "error", "limit"])

@@ -223,7 +223,7 @@ SERVER_FOUND = {
     "tool_use_id": "srvtoolu_1",
     "content": [{"type": "web_search_result"}],
 }
-SILENT = (  # what shows nothing yet: a request that failed after these goes out again
+SILENT = (  # what has no content yet; the first two show nothing either, and such a request goes out again
     {"type": "text", "text": ""},
     {"type": "thinking", "thinking": ""},
     {"type": "tool_use", "id": "toolu_1", "name": "clock", "input": {}},

@@ -38,6 +38,7 @@ _CALLING: Final = (
     "pause_turn",
     None,
 )  # stop reasons of replies whose calls are run; some servers give none
+_MOST_REFUSALS: Final = 5  # of one request; there are three such parameters, one of them with levels
 MAX_PAUSES: Final = 10  # how often a paused reply is sent again in one turn
 
 
@@ -113,7 +114,7 @@ class TurnRunner:
             failure = ended.error or Failure("cut_off", "the reply did not end")
             failure = dataclasses.replace(failure, attempts=attempt - refusals)
             delay = None if shown else retry_delay(failure, attempt - refusals, random.random())
-            if self.refused(failure, parameters) and not shown:
+            if self.refused(failure, parameters) and not shown and refusals < _MOST_REFUSALS:
                 delay, refusals = 0.0, refusals + 1
             if delay is None:
                 return dataclasses.replace(ended, error=failure)
@@ -136,11 +137,12 @@ class TurnRunner:
 
 
 def _shows(event: Event) -> bool:
-    """Whether the reader has seen content by `event`; text inside content_block_start counts."""
+    """Whether the reader has seen anything by `event`; text inside content_block_start counts."""
     match event:
         case TextDelta(text=piece) | ThinkingDelta(thinking=piece) | InputJsonDelta(partial_json=piece):
             return bool(piece)
         case BlockStarted(block=block):
-            return any(block.get(name) for name in ("text", "thinking", "input"))
+            kind = block.get("type")  # a call has its line at once, and what nobody knows its note
+            return bool(block.get(str(kind))) if kind in ("text", "thinking") else True
         case _:
             return False
