@@ -16,11 +16,13 @@ from pathlib import Path
 import resvg_py
 from textual.pilot import Pilot
 
+from tests.earlier import remember
 from tui_chat.config import Flags, load
 from tui_chat.conversation import Turn
 from tui_chat.session import State
 from tui_chat.ui.app import TuiChatApp
 from tui_chat.ui.screens.approval import ApprovalScreen
+from tui_chat.ui.screens.history import HistoryScreen
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
 FIXTURES = Path(__file__).parent / "fixtures" / "blocks"
@@ -258,6 +260,74 @@ async def completion(app: TuiChatApp, pilot: Pilot[int]) -> None:
     await pilot.pause(0.2)
 
 
+async def earlier(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """What was said in the last weeks is there."""
+    await until(pilot, lambda: app.chat.session is not None)
+    await remember(app.runtime.store)
+
+
+async def start(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """The start screen of someone who comes back."""
+    await earlier(app, pilot)
+    await pilot.press("ctrl+n")
+    await until(pilot, lambda: any("Why is" in app.chat.log_widget.text_at(line) for line in range(18)))
+
+
+async def found(app: TuiChatApp, pilot: Pilot[int], *keys: str) -> None:
+    """The history, once it is there, and after each key."""
+    for key in ("ctrl+r", *keys):
+        await pilot.press(key)
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and app.screen.settled)
+
+
+async def history(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """All conversations."""
+    await earlier(app, pilot)
+    await say(app, pilot, "hello")
+    await found(app, pilot, "down", "down")
+
+
+async def search(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """Titles and messages that fit what is typed."""
+    await earlier(app, pilot)
+    await found(app, pilot, *"stream", "down", "down")
+
+
+async def renaming(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """A title that is being changed."""
+    await history(app, pilot)
+    await pilot.press("f2", "end", *" and proxies")
+
+
+async def versions(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """The second of two replies to one prompt, by another model than the first."""
+    await say(app, pilot, "code")
+    await pilot.press("tab", "R")
+    await pilot.pause(0.3)
+    await pilot.press(*"haiku", "enter")
+    await until(pilot, lambda: not _idle(app))
+    await until(pilot, lambda: _idle(app))
+    await pilot.press("tab")
+
+
+async def editing(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """An earlier prompt in other words."""
+    await say(app, pilot, "table of events")
+    await say(app, pilot, "list")
+    await pilot.press("tab", "k", "k", "k", "e")
+    await pilot.press("end", *", by size")
+    await pilot.pause(0.3)
+
+
+async def find(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """A word, everywhere in the conversation."""
+    await say(app, pilot, "list")
+    await pilot.press("ctrl+f", *"stream")
+    await pilot.pause(0.5)
+    await pilot.press("enter", "enter")
+    await pilot.pause(0.5)
+
+
 SHOTS = (
     Shot("idle", idle),
     Shot("streaming", streaming),
@@ -291,6 +361,21 @@ SHOTS = (
     Shot("palette", palette, (100, 30)),
     Shot("models", models, (100, 28)),
     Shot("commands", completion, (100, 20)),
+    Shot("start", start, (100, 24)),
+    Shot("start-narrow", start, (40, 24)),
+    Shot("history", history, (120, 24)),
+    Shot("history-light", history, (120, 24), "textual-light"),
+    Shot("history-small", history, (80, 24)),
+    Shot("history-narrow", history, (40, 24)),
+    Shot("search", search, (100, 26)),
+    Shot("search-light", search, (100, 26), "textual-light"),
+    Shot("search-narrow", search, (40, 24)),
+    Shot("renaming", renaming, (80, 16)),
+    Shot("versions", versions, (100, 30)),
+    Shot("versions-narrow", versions, (40, 24)),
+    Shot("editing", editing, (100, 26)),
+    Shot("find", find, (100, 28)),
+    Shot("find-light", find, (100, 28), "textual-light"),
 )
 
 

@@ -12,18 +12,23 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 DEMO_SERVER: Final = "demo-server"
+SUBCOMMANDS: Final = ("export", "import", "doctor", DEMO_SERVER)  # as the first argument; each has options of its own
 
 HELP: Final = """\
 usage: tui-chat [options] [PROMPT]
        tui-chat -p [options] [PROMPT]
-       tui-chat demo-server [--port N] [--help]
+       tui-chat export | import | doctor | demo-server   [--help]
 
 Chat with Claude in the terminal. PROMPT, one argument in quotes, is sent as
 soon as the chat opens. Without an API key the built-in demo answers.
 
   -c, --continue         go on with the last conversation
-      --resume ID        go on with the one whose id begins with ID
+      --resume WANTED    go on with another: its id, what its id begins with,
+                         or words of its title
       --no-store         keep this conversation in memory only
+      --titles FROM      who names conversations: prompt (the first one; the
+                         default), or model (a short request of its own to the
+                         cheapest model after the first reply, full screen)
 
 Model and server
       --model NAME       default: ANTHROPIC_MODEL, else claude-sonnet-5-5
@@ -66,6 +71,14 @@ Files
       --config FILE      settings in TOML, instead of the user's own file
       --data-dir DIR     conversations and log; also TUI_CHAT_DATA_DIR
 
+Other things to do
+  export                 write conversations as Markdown, JSON, HTML or text
+  import                 read them: our JSON, Claude's and ChatGPT's exports,
+                         databases
+  doctor                 look at versions, files, credentials, terminal and
+                         server; it changes nothing and sends no message
+  demo-server            the demo alone, for any other client
+
   -h, --help             show this help
       --version          show the version
 
@@ -74,7 +87,7 @@ Examples
   tui-chat --continue
   git diff | tui-chat -p "Write a commit message for this diff"
   tui-chat -p --output-format json "Name a colour" | jq .usage
-  tui-chat -- demo-server        after -- everything is the prompt
+  tui-chat -- doctor             after -- everything is the prompt
 
 Exit codes: 0 completed; 1 failed, refused, or a tool call was not allowed;
 2 bad arguments; 130 stopped by Ctrl+C, 143 by SIGTERM, 129 by SIGHUP;
@@ -91,6 +104,7 @@ class Arguments(argparse.Namespace):
     continue_last: bool
     resume: str | None
     no_store: bool
+    titles: str | None
     model: str | None
     system: str | None
     max_tokens: int | None
@@ -112,11 +126,15 @@ class Arguments(argparse.Namespace):
     version: bool
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse with our help, and with an exception in place of its exit."""
+class Parser(argparse.ArgumentParser):
+    """argparse with a help of ours, and with an exception in place of its exit."""
+
+    def __init__(self, help: str) -> None:
+        super().__init__(prog="tui-chat", allow_abbrev=False)
+        self._help = help
 
     def print_help(self, file: Any = None) -> None:
-        write(HELP, file)
+        write(self._help, file)
 
     def error(self, message: str) -> NoReturn:
         raise usage_error(message)
@@ -135,7 +153,11 @@ def parse(argv: Sequence[str]) -> Arguments:
         place = head.index("--")
         head, forced = head[:place], head[place + 1 :]
     arguments, rest = _parser().parse_known_args(head, Arguments())
-    if unknown := [word for word in rest if word.startswith("-")]:
+    unknown = [word for word in rest if word.startswith("-")]
+    first = next((word for word in rest if word not in unknown), "")
+    if first in SUBCOMMANDS and not arguments.print_reply:
+        raise usage_error(f"{first} has options of its own", f"put it first: tui-chat {first} --help")
+    if unknown:
         raise usage_error(
             f"there is no option {unknown[0]}", "see tui-chat --help; a prompt that starts with - goes after --"
         )
@@ -143,47 +165,48 @@ def parse(argv: Sequence[str]) -> Arguments:
     if len(words) > 1:
         joined = " ".join(words)
         raise usage_error("there is more than one PROMPT", f'put it in quotes: tui-chat "{joined}"')
-    if words == [DEMO_SERVER] and not forced and not arguments.print_reply:
-        raise usage_error(f"{DEMO_SERVER} has options of its own", f"put it first: tui-chat {DEMO_SERVER} --help")
     arguments.prompt = words[0] if words else None
     _check(arguments)
     return arguments
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="tui-chat", allow_abbrev=False)
+def _parser() -> Parser:
+    parser = Parser(HELP)
     parser.add_argument("--version", action="store_true")
     parser.add_argument("-p", "--print", action="store_true", dest="print_reply")
     parser.add_argument("--output-format", choices=("text", "json", "stream-json"))
     parser.add_argument("-c", "--continue", action="store_true", dest="continue_last")
-    parser.add_argument("--resume", type=_text)
+    parser.add_argument("--resume", type=text)
     parser.add_argument("--no-store", action="store_true")
-    parser.add_argument("--model", type=_text)
+    parser.add_argument("--titles", choices=("prompt", "model"))
+    parser.add_argument("--model", type=text)
     parser.add_argument("--system")
     parser.add_argument("--max-tokens", type=_count)
-    parser.add_argument("--effort", type=_text)
+    parser.add_argument("--effort", type=text)
     parser.add_argument("--no-thinking", action="store_true")
     parser.add_argument("--no-caching", action="store_true")
     parser.add_argument("--tools", action="store_true")
-    parser.add_argument("--allow-tool", type=_text, action="append", default=[], dest="allow_tools")
-    parser.add_argument("--tools-root", type=_path)
-    parser.add_argument("--base-url", type=_text)
+    parser.add_argument("--allow-tool", type=text, action="append", default=[], dest="allow_tools")
+    parser.add_argument("--tools-root", type=path)
+    parser.add_argument("--base-url", type=text)
     parser.add_argument("--demo", action="store_true")
     for name in ("connect", "first_byte", "idle", "content", "approval"):
         parser.add_argument(f"--timeout-{name.replace('_', '-')}", type=_seconds)
-    parser.add_argument("--config", type=_path)
-    parser.add_argument("--data-dir", type=_path)
+    parser.add_argument("--config", type=path)
+    parser.add_argument("--data-dir", type=path)
     return parser
 
 
-def _text(value: str) -> str:
+def text(value: str) -> str:
+    """An option's value that must not be blank."""
     if not value.strip():
         raise argparse.ArgumentTypeError("the value is empty")
     return value
 
 
-def _path(value: str) -> Path:
-    return Path(_text(value))
+def path(value: str) -> Path:
+    """An option's value that is a path."""
+    return Path(text(value))
 
 
 def _count(value: str) -> int:
@@ -216,11 +239,11 @@ def usage_error(message: str, advice: str = "see tui-chat --help") -> Exception:
     return UsageError(message, advice)
 
 
-def write(text: str, file: Any = None) -> None:
+def write(content: str, file: Any = None) -> None:
     """Print to standard output; a reader that has gone is no error."""
     try:
         stream = file or sys.stdout
-        stream.write(text)
+        stream.write(content)
         stream.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails again

@@ -1,12 +1,14 @@
 """What conversations, turns and messages begin with: an id, a title, the settings of the run."""
 
 import time
-import uuid
 from typing import Final
 
 from tui_chat.config import Config
 from tui_chat.conversation import Conversation
+from tui_chat.ids import new_id
 from tui_chat.text import sanitise_line
+
+__all__ = ["TITLE_LENGTH", "new_conversation", "new_id", "title_of"]
 
 TITLE_LENGTH: Final = 60
 
@@ -16,11 +18,6 @@ def new_conversation(config: Config) -> Conversation:
     return Conversation(
         id=new_id(), created_at=time.time(), model=config.model, system=config.system, effort=config.effort
     )
-
-
-def new_id() -> str:
-    """A new id whose order is that of its making: milliseconds in hex, then randomness."""
-    return f"{time.time_ns() // 1_000_000:012x}{uuid.uuid4().hex[:20]}"
 
 
 def title_of(text: str) -> str:

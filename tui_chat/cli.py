@@ -1,4 +1,4 @@
-"""The start: arguments to a `Config`, then the screen, the headless output or the demo server; exit codes.
+"""The start: arguments to a `Config`, then the screen, the headless output or a subcommand; exit codes.
 
 Why it exists: what is decided before anything runs is decided here, once: which prompt, from where, on which surface, and
 that nothing but the reply or the screen ever reaches the terminal. It must not know how a turn runs or is shown.
@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tui_chat import __version__
-from tui_chat.arguments import DEMO_SERVER, parse, usage_error, write
+from tui_chat.arguments import SUBCOMMANDS, parse, usage_error, write
 
-LOG_FILE: Final = "tui-chat.log"
 LOG_SIZE: Final = 1_000_000  # bytes; one older file of that size is kept
 LARGEST_INPUT: Final = 32_000_000  # bytes of standard input: more than one request may hold
 INPUT_PATIENCE: Final = 3.0  # seconds without the end of standard input until a line says what is waited for
@@ -41,10 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(argv: Sequence[str]) -> int:
-    if list(argv[:1]) == [DEMO_SERVER]:
-        from tui_chat.demo import main as serve  # here: nothing else needs a server
-
-        return serve(argv[1:])
+    if argv and argv[0] in SUBCOMMANDS:
+        return _subcommand(argv[0], argv[1:])
     arguments = parse(argv)
     if arguments.version:
         write(f"tui-chat {__version__}\n")
@@ -73,12 +70,13 @@ def _main(argv: Sequence[str]) -> int:
         demo=arguments.demo,
         data_dir=arguments.data_dir,
         config=arguments.config,
+        titles=arguments.titles,
         timeouts={
             name: seconds for name in config.TIMEOUTS if (seconds := getattr(arguments, f"timeout_{name}")) is not None
         },
     )
     settings = config.load(flags)
-    _start_log(settings.data_dir)
+    _start_log(settings.log_file)
     _no_core_dumps()
     prompt = clean(arguments.prompt)
     if not arguments.print_reply:
@@ -109,6 +107,27 @@ def _main(argv: Sequence[str]) -> int:
             store_conversations=not arguments.no_store,
         )
     )
+
+
+def _subcommand(name: str, argv: Sequence[str]) -> int:
+    """Each is imported only when it is asked for, and reads its arguments itself."""
+    if name == "demo-server":
+        from tui_chat.demo import main as serve
+
+        return serve(argv)
+    _no_core_dumps()
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - the program's standard output until it ends
+    import logging
+
+    logging.getLogger().addHandler(logging.NullHandler())  # or warnings, and the SDK's log, would go to the terminal
+    if name == "doctor":
+        from tui_chat.doctor import main as examine
+
+        return examine(argv)
+    from tui_chat.exchange.cli import export_main, import_main
+
+    return export_main(argv) if name == "export" else import_main(argv)
 
 
 def with_input(prompt: str | None, piped: str) -> str:
@@ -149,7 +168,7 @@ def _piped() -> str:
     return data.decode("utf-8-sig", "replace")
 
 
-def _start_log(data_dir: Path) -> None:
+def _start_log(path: Path) -> None:
     """Send every record of INFO and above to one bounded file, and none to the terminal.
 
     It happens before the SDK is imported: with a handler on the root logger, ANTHROPIC_LOG cannot add one for stderr.
@@ -159,9 +178,9 @@ def _start_log(data_dir: Path) -> None:
     import threading
 
     with contextlib.suppress(OSError):  # no log is no reason not to chat
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handler = logging.handlers.RotatingFileHandler(
-        data_dir / LOG_FILE, maxBytes=LOG_SIZE, backupCount=1, encoding="utf-8", errors="backslashreplace", delay=True
+        path, maxBytes=LOG_SIZE, backupCount=1, encoding="utf-8", errors="backslashreplace", delay=True
     )
     handler.setLevel(logging.INFO)  # ANTHROPIC_LOG=debug would bring whole conversations
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
@@ -214,9 +233,9 @@ def _is_terminal(stream: Any) -> bool:
 
 
 def _complain(text: str) -> None:
-    """One line on standard error."""
-    from tui_chat.text import sanitise_line
+    """One line on standard error; a list that a message may end with has a line for each."""
+    from tui_chat.text import sanitise
 
     with contextlib.suppress(OSError, ValueError):  # nobody reads it
-        sys.stderr.write(f"tui-chat: {sanitise_line(text)}\n")
+        sys.stderr.write(f"tui-chat: {sanitise(text)}\n")
         sys.stderr.flush()

@@ -25,7 +25,13 @@ from tui_chat.text import storable
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")  # the API's names, in their order
 TOOL_NAMES: Final = ("current_time", "calculator", "read_file")
+TITLES: Final = ("prompt", "model")
+LOG_FILE: Final = "tui-chat.log"
+DATABASE: Final = "conversations.db"
 _APP: Final = "tui-chat"
+_NOWHERE: Final = (
+    Path(os.devnull) / _APP
+)  # below a device no file can be made: what is written there fails, and harms nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class Config:
 
     `*_chosen` says that a flag asked for it: then it also holds for a conversation that is resumed. `effort` is None for
     the model's own. `tools` says whether models are offered tools at the start, `allow_tools` which of them need no approval.
+    `titles` says who names conversations: the first prompt, or a model. `no_home`: there is neither a home directory nor
+    another place for the data, so nothing can be kept; `data_dir` then is a place where no file can be made.
     """
 
     data_dir: Path
@@ -72,10 +80,17 @@ class Config:
     demo: bool = False
     demo_chosen: bool = False
     has_credentials: bool = True
+    titles: str = "prompt"
+    no_home: bool = False
     theme: str | None = None
     escape_wait_ms: int | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     keys: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def log_file(self) -> Path:
+        """Where the log is written."""
+        return self.data_dir / LOG_FILE
 
     @property
     def server(self) -> str:
@@ -109,6 +124,7 @@ class Flags:
     demo: bool = False
     data_dir: Path | None = None
     config: Path | None = None
+    titles: str | None = None
     theme: str | None = None
     timeouts: Mapping[str, float] = field(default_factory=dict)  # by the names of `Timeouts`
 
@@ -123,19 +139,19 @@ def load(flags: Flags, environ: Mapping[str, str] | None = None) -> Config:
     environ = os.environ if environ is None else environ
     if flags.demo and flags.base_url:
         raise UsageError("--demo and --base-url exclude each other", "use one of them")
-    config_file = flags.config or _folder(platformdirs.user_config_dir, "--config") / "config.toml"
+    config_file = flags.config or usual_config_file()
     values = _read(config_file, must_exist=flags.config is not None)
     environment_data_dir = environ.get("TUI_CHAT_DATA_DIR")
     data_dir = (
         flags.data_dir
         or (Path(environment_data_dir) if environment_data_dir else None)
-        or (Path(values.data_dir).expanduser() if values.data_dir else None)
-        or _folder(platformdirs.user_data_dir, "--data-dir")
+        or (_expanded(values.data_dir) if values.data_dir else None)
+        or _folder(platformdirs.user_data_dir)
     )
     base_url = None if flags.demo else flags.base_url or environ.get("ANTHROPIC_BASE_URL") or values.base_url
     has_credentials = credentials_present(environ)
     return Config(
-        data_dir=data_dir.absolute(),
+        data_dir=(data_dir or _NOWHERE).absolute(),
         config_file=config_file.absolute(),
         model=storable(flags.model or environ.get("ANTHROPIC_MODEL") or values.model or DEFAULT_MODEL),
         model_chosen=flags.model is not None,
@@ -153,6 +169,8 @@ def load(flags: Flags, environ: Mapping[str, str] | None = None) -> Config:
         demo=flags.demo or (base_url is None and not has_credentials),
         demo_chosen=flags.demo,
         has_credentials=has_credentials,
+        titles=_titles(flags.titles) or values.titles,
+        no_home=data_dir is None,
         theme=flags.theme or environ.get("TEXTUAL_THEME") or values.theme,
         escape_wait_ms=values.escape_wait_ms,
         timeouts=_timeouts(values.timeouts, flags.timeouts),
@@ -160,33 +178,55 @@ def load(flags: Flags, environ: Mapping[str, str] | None = None) -> Config:
     )
 
 
-def _folder(find: Callable[..., str], flag: str) -> Path:
+def usual_config_file() -> Path:
+    """Where the user's config file is looked for."""
+    return (_folder(platformdirs.user_config_dir) or _NOWHERE) / "config.toml"
+
+
+def _folder(find: Callable[..., str]) -> Path | None:
+    """The platform's place, or None for a user who has no home directory: no HOME, and no entry in the list of users."""
     try:
         return Path(find(_APP, appauthor=False))
-    except RuntimeError:  # neither HOME nor an entry in the list of users
-        raise UsageError("there is no home directory", f"set HOME, or name a place with {flag}") from None
+    except RuntimeError:
+        return None
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UsageError(f"there is no home directory for {path!r}", "set HOME, or write the whole path") from None
 
 
 def credentials_present(environ: Mapping[str, str]) -> bool:
-    """Whether the SDK would find credentials: the same places in the same order, without importing it (a second).
+    """Whether the SDK would find credentials."""
+    return credentials_source(environ) is not None
 
-    Source: anthropic 2.11 `lib/credentials/_constants.py` and `_chain.py`.
+
+def credentials_source(environ: Mapping[str, str]) -> str | None:
+    """Where the SDK would take credentials from: a variable's name, or `profile NAME`; None: nowhere. Never what is there.
+
+    The same places in the same order, without importing it (a second). Source: anthropic 2.11
+    `lib/credentials/_constants.py` and `_chain.py`.
     """
-    if any(environ.get(name) for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE")):
-        return True
-    token = environ.get("ANTHROPIC_IDENTITY_TOKEN") or environ.get("ANTHROPIC_IDENTITY_TOKEN_FILE")
-    if token and environ.get("ANTHROPIC_FEDERATION_RULE_ID") and environ.get("ANTHROPIC_ORGANIZATION_ID"):
-        return True
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE"):
+        if environ.get(name):
+            return name
+    if environ.get("ANTHROPIC_FEDERATION_RULE_ID") and environ.get("ANTHROPIC_ORGANIZATION_ID"):
+        for name in ("ANTHROPIC_IDENTITY_TOKEN_FILE", "ANTHROPIC_IDENTITY_TOKEN"):
+            if environ.get(name):
+                return name
     try:
-        folder = _sdk_config_dir(environ)
+        folder = sdk_config_dir(environ)
         pointer = folder / "active_config"
         profile = (pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else "") or "default"
-        return (folder / "configs" / f"{profile}.json").is_file()
+        return f"profile {profile}" if (folder / "configs" / f"{profile}.json").is_file() else None
     except (OSError, RuntimeError):  # RuntimeError: no home directory
-        return False
+        return None
 
 
-def _sdk_config_dir(environ: Mapping[str, str]) -> Path:
+def sdk_config_dir(environ: Mapping[str, str]) -> Path:
+    """Where the SDK keeps its profiles. RuntimeError: there is no home directory."""
     if configured := environ.get("ANTHROPIC_CONFIG_DIR"):
         return Path(configured)
     if sys.platform == "win32":
@@ -209,6 +249,7 @@ class _File:
     tools_root: str | None = None
     base_url: str | None = None
     data_dir: str | None = None
+    titles: str = "prompt"
     theme: str | None = None
     escape_wait_ms: int | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
@@ -224,13 +265,14 @@ _KEYS: Final = frozenset(each.name for each in fields(_File))
 _CHOICES: Final = {
     "effort": f"choose one of {', '.join(EFFORTS)}",
     "allow_tools": f"the tools are {', '.join(TOOL_NAMES)}",
+    "titles": f"choose one of {', '.join(TITLES)}",
 }
 
 
 def _read(path: Path, *, must_exist: bool) -> _File:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if must_exist:
             raise UsageError(f"there is no config file {path}", "check --config") from None
         return _File()
@@ -253,6 +295,8 @@ def _value(path: Path, name: str, value: Any) -> Any:
         case _ if name in _SWITCH_KEYS and isinstance(value, bool):
             return value
         case "effort" if value in EFFORTS:
+            return value
+        case "titles" if value in TITLES:
             return value
         case "allow_tools" if isinstance(value, list) and all(isinstance(each, str) for each in value):
             with contextlib.suppress(UsageError):
@@ -283,6 +327,12 @@ def _effort(value: str | None) -> str | None:
     return value
 
 
+def _titles(value: str | None) -> str | None:
+    if value is not None and value not in TITLES:
+        raise UsageError(f"titles cannot come from {value!r}", _CHOICES["titles"])
+    return value
+
+
 def _tools(names: Sequence[str]) -> frozenset[str]:
     for name in names:
         if name not in TOOL_NAMES:
@@ -294,7 +344,7 @@ def _tools_root(flag: Path | None, file: str | None) -> Path:
     """The folder, absolute; that of the file need not be there: it may never be read."""
     if flag is not None and not flag.is_dir():
         raise UsageError(f"{flag} is not a folder", "check --tools-root")
-    root = flag or (Path(file).expanduser() if file else Path())
+    root = flag or (_expanded(file) if file else Path())
     try:
         return root.absolute()
     except FileNotFoundError:  # the working directory has been removed

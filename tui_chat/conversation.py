@@ -15,9 +15,15 @@ from typing import Any, Final, Literal
 
 from tui_chat.errors import Failure
 from tui_chat.json_text import decode
+from tui_chat.listed import ConversationFigures as ConversationFigures  # noqa: PLC0414 - also to be had from here
+from tui_chat.listed import ConversationSummary as ConversationSummary  # noqa: PLC0414 - as above
+from tui_chat.listed import Found as Found  # noqa: PLC0414 - as above
+from tui_chat.listed import Hit as Hit  # noqa: PLC0414 - as above
+from tui_chat.listed import ListPage as ListPage  # noqa: PLC0414 - as above
 from tui_chat.usage import Usage
 
 Role = Literal["user", "assistant"]
+TitleFrom = Literal["prompt", "model", "user"]
 ContentBlock = Mapping[str, Any]
 
 UNKNOWN_KEPT: Final = 200  # of each kind of thing nobody knows; a server that sends more must not fill the memory
@@ -212,7 +218,11 @@ class Request:
 
 @dataclass(slots=True)
 class Turn:
-    """From one user prompt to its terminal event. `outcome` is None while it runs."""
+    """From one user prompt to its terminal event. `outcome` is None while it runs.
+
+    Its place is its prompt's `parent_id`; turns at one place are versions of each other. `copy_of` is the id of the turn it
+    is a copy of: its cost was paid there.
+    """
 
     id: str
     conversation_id: str
@@ -232,6 +242,7 @@ class Turn:
     in_context: bool = True
     retry_at: float | None = None
     retry_of: int = 0
+    copy_of: str | None = None
 
     @property
     def request(self) -> Request | None:
@@ -317,9 +328,26 @@ class Turn:
         return joined
 
 
+@dataclass(frozen=True, slots=True)
+class SideRequest:
+    """A request made for the conversation but not part of its talk (a title); `at` is wall clock."""
+
+    purpose: str
+    model: str
+    server: str
+    at: float
+    usage: Usage
+    usage_is_final: bool
+
+
 @dataclass(slots=True)
 class Conversation:
-    """A tree of messages with one current path, of which `turns` are the turns from first to last."""
+    """A tree of messages with one current path, of which `turns` are the turns from first to last.
+
+    `title_from` says who gave the title: prompt, model or user. `place` is where the reader was, as JSON text that only the
+    screen understands. `origin` says where an imported or copied conversation came from. `versions` maps the id of a turn on
+    the path to the ids of all turns at its place, oldest first, itself included; a turn that is alone there is left out.
+    """
 
     id: str
     created_at: float
@@ -330,13 +358,21 @@ class Conversation:
     draft: str = ""
     queued: tuple[str, ...] = ()
     turns: list[Turn] = field(default_factory=list)
+    pinned: bool = False
+    title_from: TitleFrom = "prompt"
+    place: str | None = None
+    origin: Mapping[str, Any] | None = None
+    side_requests: tuple[SideRequest, ...] = ()
+    versions: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class ConversationSummary:
-    """One line of a list of conversations."""
+class Tree:
+    """A whole conversation: what was said on every branch, in order of beginning. `conversation.turns` is empty.
 
-    id: str
-    title: str
-    updated_at: float
-    turn_count: int
+    The stamps of the turns are seconds since each started. `current_turn_id` is the turn that the current path ends with.
+    """
+
+    conversation: Conversation
+    turns: list[Turn]
+    current_turn_id: str | None

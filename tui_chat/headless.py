@@ -81,10 +81,11 @@ async def run_headless(
 ) -> int:
     """Send `prompt` and print the reply as `output_format` (text, json, stream-json); returns the exit code.
 
-    `resume` continues the conversation whose id begins with it, `continue_last` the last one.
+    `resume` continues the conversation that it names (id, its beginning, title words), `continue_last` the last one. Its
+    title stays the first prompt's: to ask a model for one would keep the program from ending.
 
     Raises:
-        UsageError: there is no such conversation.
+        UsageError: there is no such conversation, or there are several.
         StoreError: the database belongs to a newer version.
 
     """

@@ -5,9 +5,10 @@ is a number that the caller passes in. Values are never invented: unknown is Non
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Final, Literal
 
 from tui_chat.conversation import Request, Turn
@@ -94,9 +95,9 @@ def figures(turn: Turn, now: float, ratios: Ratios, prices: PriceList) -> Figure
     if request is None:
         return Figures(turn.model, duration=(now if turn.ended is None else turn.ended) - turn.started)
     usage = turn.usage
-    outputs = [_output(each, ratios) for each in turn.requests]
+    outputs = [output(each, ratios) for each in turn.requests]
     exact = all(known for _, known in outputs)
-    rounds = [(each, _output(each, ratios)) for each in turn.rounds]
+    rounds = [(each, output(each, ratios)) for each in turn.rounds]
     # The latest request that was counted: a new one knows nothing of its prompt yet.
     context = next((each for each in reversed(turn.requests) if each.usage.input_tokens is not None), request)
     stamps = turn.rounds[0].stamps
@@ -113,12 +114,12 @@ def figures(turn: Turn, now: float, ratios: Ratios, prices: PriceList) -> Figure
         output_estimated=not exact and any(each.usage.fields or each.characters for each in turn.requests),
         duration=(now if turn.ended is None else turn.ended) - turn.started,
         context_tokens=_filled(context, ratios),
-        cost=_cost(turn, ratios, prices),
+        cost=cost(turn.requests, [count for count, _ in outputs], turn.server, turn.started_at, prices),
         cost_estimated=not exact,
     )
 
 
-def _output(request: Request, ratios: Ratios) -> tuple[int, bool]:
+def output(request: Request, ratios: Ratios) -> tuple[int, bool]:
     """Output tokens of a request, and whether the server has counted them; of one that brought nothing that is no matter."""
     count = request.usage.output_tokens
     if request.usage_is_final and count is not None:
@@ -129,23 +130,37 @@ def _output(request: Request, ratios: Ratios) -> tuple[int, bool]:
 
 def _filled(request: Request, ratios: Ratios) -> int | None:
     prompt = request.usage.input_tokens
-    return None if prompt is None else prompt + _output(request, ratios)[0]
+    return None if prompt is None else prompt + output(request, ratios)[0]
 
 
-def _cost(turn: Turn, ratios: Ratios, prices: PriceList) -> float | None:
-    """US dollars over all requests of the turn; only Anthropic's own host has a price."""
-    if turn.server != ANTHROPIC_HOST or not any(request.usage.fields for request in turn.requests):
+def cost(
+    requests: Sequence[Request], outputs: Sequence[int], server: str, started_at: float, prices: PriceList
+) -> float | None:
+    """US dollars over the requests of one turn that started then (wall clock), with the output tokens of each.
+
+    Only Anthropic's own host has a price.
+    """
+    if server != ANTHROPIC_HOST or not any(request.usage.fields for request in requests):
         return None
-    day = datetime.fromtimestamp(turn.started_at, UTC).date()
+    try:
+        day = _day(int(started_at // 86_400))
+    except (OverflowError, ValueError):  # no such day: what was imported may say anything
+        return None
     total = 0.0
-    for request in turn.requests:
+    for request, count in zip(requests, outputs, strict=True):
         if not request.usage.fields:
             continue  # an attempt that failed before the server counted anything
-        cost = prices.cost(request.model, request.usage, _output(request, ratios)[0], day)
-        if cost is None:
+        part = prices.cost(request.model, request.usage, count, day)
+        if part is None:
             return None
-        total += cost
+        total += part
     return total
+
+
+@lru_cache(maxsize=1024)
+def _day(number: int) -> date:
+    """The day in UTC, from days since the epoch."""
+    return date(1970, 1, 1) + timedelta(days=number)
 
 
 def state(turn: Turn, now: float) -> State:

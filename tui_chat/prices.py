@@ -16,6 +16,7 @@ from tui_chat.usage import Usage
 
 ANTHROPIC_HOST: Final = "api.anthropic.com"
 _RATES: Final = ("input", "write_5m", "write_1h", "read", "output")
+_KNOWN: Final = 10_000  # answers that are kept
 _US_ONLY: Final = 1.1  # inference_geo "us" costs 1.1 times (pricing page, models from 4.6 on)
 
 
@@ -45,6 +46,7 @@ class PriceList:
 
     def __init__(self, prices: Mapping[str, list[Price]]) -> None:
         self._prices = prices
+        self._known: dict[tuple[str, date], tuple[Price | None]] = {}  # a list asks for few, and for each very often
 
     @classmethod
     def load(cls, override: Path | None = None) -> "PriceList":
@@ -65,33 +67,40 @@ class PriceList:
     def cost(self, model: str, usage: Usage, output_tokens: int | None, on: date) -> float | None:
         """US dollars for one request on the day `on`, or None if its price or its counts are not known."""
         price = self._price(model, on)
-        prompt, plain = usage.input_tokens, usage.count("input_tokens")
-        if price is None or prompt is None or plain is None or output_tokens is None:
+        plain = usage.count("input_tokens")
+        if price is None or plain is None or output_tokens is None:
             return None
-        if usage.fields.get("speed") == "fast" or usage.fields.get("service_tier") in ("batch", "priority"):
+        fields = usage.fields
+        if fields.get("speed") == "fast" or fields.get("service_tier") in ("batch", "priority"):
             return None  # other prices, which the file does not know
+        written, read = usage.cache_write or 0, usage.cache_read or 0
+        prompt = plain + written + read
         rates = price.long if price.long and price.over is not None and prompt > price.over else price.rates
-        written_1h = _written_1h(usage)
-        written_5m = (usage.cache_write or 0) - written_1h
+        written_1h = _written_1h(usage, written)
         total = (
             plain * rates.input
-            + written_5m * rates.write_5m
+            + (written - written_1h) * rates.write_5m
             + written_1h * rates.write_1h
-            + (usage.cache_read or 0) * rates.read
+            + read * rates.read
             + output_tokens * rates.output
         )
-        return total / 1e6 * (_US_ONLY if usage.fields.get("inference_geo") == "us" else 1.0)
+        return total / 1e6 * (_US_ONLY if fields.get("inference_geo") == "us" else 1.0)
 
     def _price(self, model: str, on: date) -> Price | None:
-        name = model if model in self._prices else model.rpartition("-")[0] if model[-8:].isdigit() else model
-        valid = [price for price in self._prices.get(name, ()) if price.since <= on]
-        return max(valid, key=lambda price: price.since, default=None)
+        known = self._known.get((model, on))
+        if known is None:
+            name = model if model in self._prices else model.rpartition("-")[0] if model[-8:].isdigit() else model
+            valid = [price for price in self._prices.get(name, ()) if price.since <= on]
+            if len(self._known) > _KNOWN:
+                self._known.clear()
+            known = self._known[model, on] = (max(valid, key=lambda price: price.since, default=None),)
+        return known[0]
 
 
-def _written_1h(usage: Usage) -> int:
+def _written_1h(usage: Usage, written: int) -> int:
     nested = usage.fields.get("cache_creation")
     value = nested.get("ephemeral_1h_input_tokens") if isinstance(nested, Mapping) else None
-    return min(value, usage.cache_write or 0) if isinstance(value, int) and value > 0 else 0
+    return min(value, written) if isinstance(value, int) and value > 0 else 0
 
 
 def _parse(text: str) -> dict[str, list[Price]]:

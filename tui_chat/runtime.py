@@ -8,31 +8,36 @@ import asyncio
 import json
 import logging
 import re
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
-from tui_chat import meter
-from tui_chat.config import Config
-from tui_chat.conversation import Conversation, ConversationSummary, Turn
+from tui_chat import meter, titles
+from tui_chat.config import DATABASE, Config
+from tui_chat.conversation import Conversation, ConversationSummary, SideRequest, Turn
 from tui_chat.engine.catalog import ModelCatalog
 from tui_chat.engine.client import ApiClient
 from tui_chat.engine.optional import RefusedParameters
 from tui_chat.engine.request import Requests
 from tui_chat.engine.tools import standard_tools
-from tui_chat.errors import StoreError, StoreTooNewError, UsageError
+from tui_chat.errors import RequestError, StoreError, StoreTooNewError, UsageError
 from tui_chat.files import write_private
 from tui_chat.meter import Figures, Ratios
-from tui_chat.prices import PriceList
+from tui_chat.prices import ANTHROPIC_HOST, PriceList
 from tui_chat.session import ChatSession
+from tui_chat.text import sanitise_line
 
 if TYPE_CHECKING:
     from tui_chat.demo import DemoServer
     from tui_chat.store import Store
 
 _log = logging.getLogger(__name__)
-DATABASE: Final = "conversations.db"
 REFUSED: Final = "refused-parameters.json"
+LISTED: Final = 5  # conversations that an error names when several are meant
+_MEMORY_ONLY: Final = "this run keeps its conversations in memory only"
+_ID_SHOWN: Final = 12  # characters of an id: the millisecond it was made in
 
 
 class Runtime:
@@ -44,13 +49,17 @@ class Runtime:
         self.ratios = Ratios()
         self.notices: list[str] = []
         self._store_conversations = store_conversations
+        self._store_failed = ""
         self._store: Store | None = None
         self._client: ApiClient | None = None
         self._catalog = ModelCatalog(None)
         self._refused = RefusedParameters()
         self._requests = Requests(config)
         self._demo: DemoServer | None = None
-        self._sessions: WeakSet[ChatSession] = WeakSet()
+        self._sessions: WeakKeyDictionary[ChatSession, int] = (
+            WeakKeyDictionary()
+        )  # and their side requests at the start
+        self._titled: set[str] = set()  # conversations for which a title was asked for in this run
 
     @property
     def store(self) -> "Store":
@@ -83,7 +92,7 @@ class Runtime:
         base_url = await asyncio.to_thread(self._start_demo) if self.config.demo else None
         self._client = ApiClient(self.config, base_url)
         self._store = await self._open_store()
-        if not self.config.demo and self._store_conversations:
+        if not self.config.demo and self._store_conversations and not self.config.no_home:
             host = re.sub(r"[^A-Za-z0-9.-]", "_", self.config.server)
             self._catalog = ModelCatalog(self.config.data_dir / f"models-{host}.json")
             self._refused = RefusedParameters(self.config.data_dir / REFUSED)
@@ -118,23 +127,17 @@ class Runtime:
         return self._session(None)
 
     async def resume(self, wanted: str | None = None, *, with_flags: bool = False) -> ChatSession:
-        """A session with a stored conversation: the last one, or the one whose id begins with `wanted`.
+        """A session with a stored conversation: the last one, or the one that `wanted` names (id, its beginning, title words).
 
         `with_flags`: what `--model`, `--system` and `--effort` said takes the place of what the conversation had.
 
         Raises:
-            UsageError: there is none, or the prefix fits several.
+            UsageError: there is none, or several fit; the message then lists them.
 
         """
-        found: list[ConversationSummary] = await (self.store.find(wanted) if wanted else self.store.recent(1))
-        if not found:
-            what = f"no conversation's id begins with {wanted!r}" if wanted else "there is no conversation yet"
-            raise UsageError(what, "the list is under /resume, full screen" if wanted else "start one with a prompt")
-        if wanted and len(found) > 1 and found[0].id != wanted:
-            raise UsageError(f"{len(found)} conversations begin with {wanted!r}", "give more of the id")
-        conversation: Conversation | None = await self.store.load(found[0].id)
+        conversation: Conversation | None = await self.store.load(await self._id_of(wanted))
         if conversation is None:
-            raise UsageError(f"the conversation {found[0].id} is gone")
+            raise UsageError("this conversation is gone", "it was deleted a moment ago")
         if with_flags and self.config.model_chosen:
             conversation.model = self.config.model
         if with_flags and self.config.system_chosen:
@@ -145,10 +148,76 @@ class Runtime:
             self.ratios.learn(turn)
         return self._session(conversation)
 
+    async def _id_of(self, wanted: str | None) -> str:
+        found = await (self.store.library.find(wanted) if wanted else self.store.recent(1))
+        if not found and self._store_failed:
+            raise UsageError("there are no conversations to go on with", self._store_failed)
+        if not found and wanted:
+            raise UsageError(f"no conversation's id or title fits {wanted!r}", "the list is under /resume, full screen")
+        if not found:
+            raise UsageError("there is no conversation yet", "start one with a prompt")
+        if len(found) == 1 or found[0].id == wanted:
+            return found[0].id
+        shown = _ID_SHOWN if len({each.id[:_ID_SHOWN] for each in found}) == len(found) else None
+        rows = "".join(f"\n  {each.id[:shown]}  {_age_and_title(each)}" for each in found[:LISTED])
+        more = f"\n  and {len(found) - LISTED} more" if len(found) > LISTED else ""
+        raise UsageError(
+            f"{len(found)} conversations fit {wanted!r}", f"give more of the title, or one of these ids{rows}{more}"
+        )
+
     def _session(self, conversation: Conversation | None) -> ChatSession:
         session = ChatSession(self.config, self.client, self.store, conversation, self._requests)
-        self._sessions.add(session)
+        self._sessions[session] = len(session.conversation.side_requests)
         return session
+
+    async def suggest_title(self, session: ChatSession) -> str | None:
+        """Have a model name the conversation of `session`, where the settings ask for that; returns the title, or None.
+
+        Call it beside the next turns, after one has ended: it asks once a conversation, as soon as a turn was completed.
+        Nothing it does is in the way, and a failure is only logged. A title that the user gave stays.
+        """
+        conversation = session.conversation
+        turn = titles.turn_to_name(conversation) if self.config.titles == "model" else None
+        if turn is None or conversation.id in self._titled or self._client is None:
+            return None
+        self._titled.add(conversation.id)
+        model = titles.cheapest_model(session.model, self.config.server, self._catalog, self.prices)
+        title = None
+        try:
+            title = await titles.ask(
+                self._client,
+                titles.parameters(model, self._catalog.get(model), turn),
+                self.config,
+                lambda side: _add_side_request(conversation, side),
+            )
+            if title is not None and conversation.title_from == "prompt":
+                conversation.title, conversation.title_from = title, "model"
+            else:
+                title = None
+            await session.save()
+        except RequestError as error:
+            _log.info("no title came from the model: %s", error)
+        except StoreError as error:
+            _log.warning("the title is not stored yet: %s", error)
+        return title
+
+    def side_figures(self, session: ChatSession) -> list[Figures]:
+        """The figures of the requests beside the turns (titles) since `session` was opened."""
+        made = session.conversation.side_requests[self._sessions.get(session, 0) :]
+        return [self._side_figures(each) for each in made]
+
+    def _side_figures(self, side: SideRequest) -> Figures:
+        usage = side.usage
+        day = datetime.fromtimestamp(side.at, UTC).date()
+        has_price = side.server == ANTHROPIC_HOST
+        return Figures(
+            side.model,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            output_estimated=not side.usage_is_final,
+            cost=self.prices.cost(side.model, usage, usage.output_tokens, day) if has_price else None,
+            cost_estimated=not side.usage_is_final,
+        )
 
     def figures(self, turn: Turn, now: float) -> Figures:
         """The figures of `turn`, with its cost where the price is known."""
@@ -170,16 +239,38 @@ class Runtime:
 
         if not self._store_conversations:
             return await Store.open(None)
+        if self.config.no_home:
+            self._store_failed = "there is no home directory; set HOME, or name a place with --data-dir"
+            self.notices.append(f"{self._store_failed}: {_MEMORY_ONLY}")
+            return await Store.open(None)
         try:
             store = await Store.open(self.config.data_dir / DATABASE)
         except StoreTooNewError:
             raise
         except StoreError as error:
             _log.warning("the store could not be opened: %s", error)
-            self.notices.append(f"{error.sentence}; this run keeps its conversations in memory only")
+            self._store_failed = error.sentence
+            self.notices.append(f"{error.sentence}; {_MEMORY_ONLY}")
             return await Store.open(None)
         self.notices += store.notices
         return store
+
+
+def _age_and_title(summary: ConversationSummary) -> str:
+    return f"{_age(summary.updated_at):>10}  {sanitise_line(summary.title) or 'untitled'}"
+
+
+def _age(at: float) -> str:
+    """How long ago, in few characters: the list is for a choice among neighbours."""
+    seconds = max(0.0, time.time() - at)
+    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {name} ago"
+    return "now"
+
+
+def _add_side_request(conversation: Conversation, side: SideRequest) -> None:
+    conversation.side_requests = (*conversation.side_requests, side)
 
 
 def read_state(data_dir: Path) -> dict[str, Any]:

@@ -15,6 +15,9 @@ Cancelling is a plain call. `cancel()` cancels the task in which the engine runs
 connection; the pump, which nobody cancels, saves the end; TurnEnded comes through the same queue as any other. A second
 `cancel()` meets a session that is already stopping and does nothing. `state` is one enum, written here only.
 
+Where a turn begins the path may fork: a regenerated reply, an edited prompt and a retry take the place of what stood there,
+which stays on its branch (`versions.py`). What could not be stored waits in the backlog (`checkpoints.py`).
+
 It must not know Textual, SQLite or HTTP.
 """
 
@@ -26,10 +29,11 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from tui_chat import turns
 from tui_chat.beginnings import new_conversation, new_id, title_of
+from tui_chat.branches import message_before
 from tui_chat.checkpoints import Journal, TurnStore
 from tui_chat.config import Config
 from tui_chat.conversation import Conversation, Message, Outcome, ToolCall, Turn
@@ -43,8 +47,10 @@ from tui_chat.engine.turn import TurnResult, TurnRunner
 from tui_chat.errors import Failure, StoreError, UsageError
 from tui_chat.events import Event, TurnEnded, TurnStarted
 from tui_chat.text import storable
+from tui_chat.versions import VersionedConversation
 
 _log = logging.getLogger(__name__)
+_ONCE_MORE: Final = "once more goes ahead without saving"
 
 
 class State(StrEnum):
@@ -60,7 +66,18 @@ class NotSavedError(StoreError):
     """The prompt could not be stored, so nothing was sent; sending again with `unsaved=True` goes ahead without."""
 
 
-class ChatSession:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Plan:
+    """A turn that is about to begin: its prompt, its place on the path, and which others have to be in context for it."""
+
+    prompt: Message
+    place: int
+    model: str
+    advice: str  # how to send it without saving
+    taken_in: Sequence[Turn] = ()
+
+
+class ChatSession(VersionedConversation):
     """One conversation with at most one running turn; several sessions are independent of each other."""
 
     def __init__(
@@ -71,19 +88,17 @@ class ChatSession:
         conversation: Conversation | None = None,
         requests: Requests | None = None,
     ) -> None:
-        self._config, self._client, self._store = config, client, store
+        super().__init__(store, conversation or new_conversation(config))
+        self._config, self._client = config, client
         self._requests = requests or Requests(config)
-        self.conversation = conversation or new_conversation(config)
-        self.opened_with = len(self.conversation.turns)
         self.turn: Turn | None = None
+        self.begun: list[Turn] = []  # in this session, on whatever branch
         self.tools_on = config.tools  # from the next turn on
         self._asked: dict[str, tuple[str, asyncio.Future[bool]]] = {}  # open approvals: the input's hash, the answer
         self._state = State.IDLE
         self._pump: asyncio.Task[None] | None = None
         self._stoppable: asyncio.Future[Any] | None = None  # what cancel() cancels: the commit's wait, then the request
         self._cancelled_at: float | None = None
-        self._unwritten: dict[str, Turn] = {}  # whose context marks could not be stored
-        self._abandoned: set[asyncio.Task[None]] = set()
 
     # What others may ask -------------------------------------------------------------------------------------------
 
@@ -91,6 +106,11 @@ class ChatSession:
     def state(self) -> State:
         """What the session is doing now."""
         return self._state
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no turn runs."""
+        return self._state is State.IDLE
 
     @property
     def model(self) -> str:
@@ -129,7 +149,7 @@ class ChatSession:
     def can_go_on(self, turn: Turn) -> bool:
         """Whether the model can be asked to go on from `turn`: the last one, with content, ended before it was complete."""
         turns = self.conversation.turns
-        return self._state is State.IDLE and turn is turns[-1] and context.open_end(turns) is not None
+        return self.is_idle and turn is turns[-1] and context.open_end(turns) is not None
 
     def blamed(self, turn: Turn) -> Turn | None:
         """The earlier turn that made the API refuse the request of `turn`, the last one, as far as its words tell."""
@@ -137,25 +157,75 @@ class ChatSession:
 
     # What others may do --------------------------------------------------------------------------------------------
 
-    async def send(self, text: str, *, unsaved: bool = False, continues: bool = False) -> AsyncGenerator[Event, None]:
+    def send(self, text: str, *, unsaved: bool = False, instead_of: Turn | None = None) -> AsyncGenerator[Event, None]:
         """Send `text` as the next user message and yield the turn's events; the last one is TurnEnded.
 
-        `continues` marks it as the program's own instruction to go on; `go_on` is the way to do that.
+        With `instead_of` it is a new version of that turn, at its place; what stood there stays on its branch.
 
         Use it inside `contextlib.aclosing`: leaving early stops the turn and saves it. Once TurnEnded is yielded the next
         turn may be sent.
 
-        Raises:
+        Raises, at the first event:
             NotSavedError: the prompt could not be committed, or was stopped before it was; nothing was sent.
-            UsageError: a turn is running, or the text is blank.
+            UsageError: a turn is running, the text is blank, or the place of `instead_of` is not on the path.
 
         """
+
+        def plan() -> _Plan:
+            if not text.strip():
+                raise UsageError("there is nothing to send")
+            place = len(self.conversation.turns) if instead_of is None else self._branches.place(instead_of)
+            return _Plan(self._prompt(storable(text), place), place, self.model, "Enter sends it without saving")
+
+        return self._play(plan, unsaved=unsaved)
+
+    def again(self, turn: Turn, *, model: str | None = None, unsaved: bool = False) -> AsyncGenerator[Event, None]:
+        """Have the prompt of `turn` answered once more, by `model` if given: a new version of it. Raises as `send`."""
+
+        def plan() -> _Plan:
+            place = self._branches.place(turn)
+            # What goes on from a reply goes out with it, so that has to be in context.
+            base = self.chain(self.conversation.turns[place - 1])[:1] if turn.prompt.continues and place else ()
+            return _Plan(turn.prompt, place, model or self.model, _ONCE_MORE, base)
+
+        return self._play(plan, unsaved=unsaved)
+
+    def go_on(self, *, unsaved: bool = False) -> AsyncGenerator[Event, None]:
+        """Ask the model to go on where the last reply broke off: a turn of its own, with a stored instruction for a prompt.
+
+        After one that brought nothing that is a new version of it.
+
+        Raises, at the first event:
+            NotSavedError: as `send`.
+            UsageError: a turn is running, or the last reply is complete or empty.
+
+        """
+
+        def plan() -> _Plan:
+            turns = self.conversation.turns
+            base = context.open_end(turns)
+            if base is None:
+                raise UsageError("there is nothing to go on from", "only a reply that broke off can be continued")
+            place = len(turns) if turns[-1] is base else len(turns) - 1
+            prompt = self._prompt(CONTINUE, place, continues=True) if place == len(turns) else turns[place].prompt
+            chain = [each for each in context.chain(turns, base) if each.is_answered]
+            return _Plan(prompt, place, self.model, _ONCE_MORE, chain)
+
+        return self._play(plan, unsaved=unsaved)
+
+    async def _play(self, plan: Callable[[], "_Plan"], *, unsaved: bool) -> AsyncGenerator[Event, None]:
+        """The events of the turn that `plan` describes."""
         self._check_idle()
-        if not text.strip():
-            raise UsageError("there is nothing to send")
+        if self._moving.locked():
+            raise UsageError("the conversation goes to another branch", "try again in a moment")
+        await self._catch_up()
+        planned = plan()
+        if any(turn.outcome is None for turn in self.conversation.turns[: planned.place]):
+            # Its half of a reply is not stored yet, and would go out as if it were all.
+            raise UsageError("another window is still replying here", "wait for its end, then try again")
         self._state, self._cancelled_at = State.RUNNING, None
         try:
-            turn, started = await self._begin(storable(text), unsaved=unsaved, continues=continues)
+            turn, started = await self._begin(planned, unsaved=unsaved)
         except BaseException:
             self._state = State.IDLE
             raise
@@ -175,53 +245,6 @@ class ChatSession:
             if not pump.done():
                 self.cancel()
                 await asyncio.wait([pump])
-
-    async def resend(self, turn: Turn, *, unsaved: bool = False) -> AsyncGenerator[Event, None]:
-        """Send the prompt of a turn that failed or was stopped once more; the old turn goes out of context. Raises as `send`."""
-        self._check_idle()
-        sent = self.send(turn.prompt.text, unsaved=unsaved, continues=turn.prompt.continues)
-        async with contextlib.aclosing(self._marking([turn], sent, in_context=False)) as events:
-            async for event in events:
-                yield event
-
-    async def go_on(self, *, unsaved: bool = False) -> AsyncGenerator[Event, None]:
-        """Ask the model to go on where the last reply broke off: a turn of its own, with a stored instruction for a prompt.
-
-        Raises:
-            NotSavedError: as `send`.
-            UsageError: a turn is running, or the last reply is complete or empty.
-
-        """
-        self._check_idle()
-        turns = self.conversation.turns
-        base = context.open_end(turns)
-        if base is None:
-            raise UsageError("there is nothing to go on from", "only a reply that broke off can be continued")
-        chain = [each for each in context.chain(turns, base) if each.is_answered]
-        sent = self.send(CONTINUE, unsaved=unsaved, continues=True)
-        async with contextlib.aclosing(self._marking(chain, sent, in_context=True)) as events:
-            async for event in events:
-                yield event
-
-    async def _marking(
-        self, marked: Sequence[Turn], sent: AsyncGenerator[Event, None], *, in_context: bool
-    ) -> AsyncGenerator[Event, None]:
-        """The events of `sent`, for which other turns come in or go out; if it cannot begin they stay as they were."""
-        before = [turn.in_context for turn in marked]
-        for turn in marked:
-            turn.in_context = in_context
-        started = False
-        try:
-            async with contextlib.aclosing(sent) as events:
-                async for event in events:
-                    if not started:
-                        started = True
-                        for turn in marked:
-                            await self.set_in_context(turn, in_context=in_context)
-                    yield event
-        finally:
-            for turn, was in zip(marked, before, strict=True):
-                turn.in_context = turn.in_context if started else was
 
     def answer(self, tool_use_id: str, input_hash: str, *, allow: bool) -> bool:
         """Allow or deny the call that asks; returns whether such a one, with this very input, was asking."""
@@ -243,44 +266,34 @@ class ChatSession:
     async def close(self) -> None:
         """Stop and save what runs; afterwards nothing of this session is pending."""
         self.cancel()
-        pending = {self._pump, *self._abandoned} if self._pump is not None else self._abandoned
-        if pending:
-            await asyncio.wait(pending)
-
-    async def set_in_context(self, turn: Turn, *, in_context: bool) -> None:
-        """Take a turn into later requests, or leave it out."""
-        turn.in_context = in_context
-        try:
-            await self._store.set_in_context(turn.id, in_context)
-            self._unwritten.pop(turn.id, None)
-        except StoreError as error:
-            _log.warning("the context mark of turn %s is not stored yet: %s", turn.id, error)
-            self._unwritten[turn.id] = turn
-
-    async def save(self) -> None:
-        """Store title, model, system prompt, draft and queue as they stand."""
-        await self._store.save_conversation(self.conversation)
+        if self._pump is not None:
+            await asyncio.wait([self._pump])
+        await self._settled()
 
     # The pump ------------------------------------------------------------------------------------------------------
 
-    def _check_idle(self) -> None:
-        if self._state is not State.IDLE:
-            raise UsageError("a turn is running", "stop it first, or wait")
-
-    async def _begin(self, text: str, *, unsaved: bool, continues: bool) -> tuple[Turn, TurnStarted]:
+    async def _begin(self, plan: "_Plan", *, unsaved: bool) -> tuple[Turn, TurnStarted]:
         conversation = self.conversation
         titled = bool(conversation.title)
-        conversation.title = conversation.title or title_of(text)
-        started = self._turn_started(text, continues=continues)
+        conversation.title = conversation.title or title_of(plan.prompt.text)
+        started = TurnStarted(
+            time.monotonic(),
+            new_id(),
+            conversation.id,
+            new_id(),
+            plan.model,
+            self._config.server,
+            time.time(),
+            plan.prompt,
+        )
         turn = turns.begin(started)
-        saving = asyncio.create_task(self._store.begin_turn(conversation, turn))
+        path = [*conversation.turns[: plan.place], turn]
+        saving = asyncio.create_task(self._store.begin_turn(dataclasses.replace(conversation, turns=path[:-1]), turn))
         self._stoppable = asyncio.ensure_future(asyncio.shield(saving))
         try:
             await self._stoppable
         except asyncio.CancelledError:
-            task = asyncio.create_task(self._abandon(turn, saving))
-            self._abandoned.add(task)
-            task.add_done_callback(self._abandoned.discard)
+            self._later(self._abandon(path, saving, taken_back=self._state is State.STOPPING))
             conversation.title = conversation.title if titled else ""
             if self._state is not State.STOPPING:
                 raise
@@ -288,30 +301,41 @@ class ChatSession:
         except StoreError as error:
             if not unsaved:
                 conversation.title = conversation.title if titled else ""
-                raise NotSavedError(f"not saved: {error}", "Enter sends it without saving") from error
+                raise NotSavedError(f"not saved: {error}", plan.advice) from error
+        else:
+            self._later(self._look_around(turn))
         self.turn = turn
-        conversation.turns.append(turn)
+        self.begun.append(turn)
+        self._branches.follow(path)
+        for taken in plan.taken_in:
+            if not taken.in_context:
+                taken.in_context = True
+                self._later(self._backlog.set_in_context(taken))
         return turn, started
 
-    async def _abandon(self, turn: Turn, saving: "asyncio.Task[None]") -> None:
-        """A locked database may still take the prompt later: then it is a turn that was stopped before it was sent."""
+    async def _abandon(self, path: list[Turn], saving: "asyncio.Task[None]", *, taken_back: bool) -> None:
+        """A locked database may still take the prompt later: then it is a turn that was stopped before it was sent.
+
+        If the user has it back, it goes again.
+        """
         await asyncio.wait([saving])
         if saving.exception() is not None:
             return
+        turn = path[-1]
         turn.in_context = False
         turns.apply(turn, self._ended(turn, TurnResult(Outcome.CANCELLED, None, None)))
-        await self._save_end(turn)
+        self._branches.keep(path)
+        stored = await self._backlog.end_turn(turn, path)
         with contextlib.suppress(StoreError):
+            if stored and taken_back:
+                await self._store.library.delete_branch(self.conversation.id, turn.id)
+                self._branches.forget(turn.id)
+                await self._backlog.set_current()  # that took the stored path to the newest version, whichever is shown
             await self.save()  # its title is not the conversation's
 
-    def _turn_started(self, text: str, *, continues: bool) -> TurnStarted:
-        now = time.time()
-        conversation = self.conversation
-        previous = conversation.turns[-1] if conversation.turns else None
-        parent = None if previous is None else previous.prompt.id if previous.reply() is None else previous.reply_id
-        prompt = Message(new_id(), parent, "user", ({"type": "text", "text": text},), now, continues=continues)
-        server = self._config.server
-        return TurnStarted(time.monotonic(), new_id(), conversation.id, new_id(), self.model, server, now, prompt)
+    def _prompt(self, text: str, place: int, *, continues: bool = False) -> Message:
+        parent = message_before(self.conversation.turns, place)
+        return Message(new_id(), parent, "user", ({"type": "text", "text": text},), time.time(), continues=continues)
 
     async def _run(self, turn: Turn, queue: "asyncio.Queue[Event]") -> None:
         """The pump: runs the turn, then saves and says its end. It is never cancelled; the task it waits for is."""
@@ -338,7 +362,7 @@ class ChatSession:
             turn.in_context = False  # an unanswered prompt would be answered along with the next one
         turns.apply(turn, ended)
         await journal.close()
-        saved = await self._save_end(turn)
+        saved = await self._backlog.end_turn(turn, self.conversation.turns)
         self._state = State.IDLE
         queue.put_nowait(ended if saved else dataclasses.replace(ended, saved=False))
 
@@ -376,16 +400,3 @@ class ChatSession:
             error=result.error,
             closed_after=now - self._cancelled_at if cancelled and self._cancelled_at is not None else None,
         )
-
-    async def _save_end(self, turn: Turn) -> bool:
-        try:
-            await self._store.end_turn(self.conversation, turn)
-        except StoreError as error:
-            _log.warning("the end of turn %s was not stored: %s", turn.id, error)
-            return False
-        except Exception as error:  # noqa: BLE001 - a bug in the store must not leave the reader waiting for ever
-            _log.critical("the end of turn %s was not stored because of a bug", turn.id, exc_info=error)
-            return False
-        for marked in list(self._unwritten.values()):
-            await self.set_in_context(marked, in_context=marked.in_context)
-        return True

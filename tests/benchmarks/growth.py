@@ -151,7 +151,7 @@ def _resume(run: Run, folder: Path, titles: list[str]) -> dict[str, list[float]]
     with run.session(OURS, folder=folder) as session:
         recording = session.recording
         for title in titles * run.sizes.openings:
-            recording.send(f"/resume {title}")
+            recording.send(f"/resume {title}\r")
             recording.wait_for_quiet(0, 0.3, 5)
             recording.blind()
             pressed = recording.send("\r")

@@ -61,6 +61,7 @@ def last(session: ChatSession) -> Turn:
 
 async def loaded(chat: Chat, session: ChatSession) -> ChatSession:
     """The same conversation, from the disk."""
+    await session.close()
     await chat.expect_stored(session)
     conversation = await chat.store.load(session.conversation.id)
     assert conversation is not None
@@ -120,10 +121,11 @@ async def test_a_continuation_that_failed_is_sent_again(tmp_path: Path) -> None:
         assert marks(session) == [True, False]
         failed = last(session)
         assert failed.prompt.continues
-        assert (await events_of(session.resend(failed))).outcome is Outcome.COMPLETED
-        assert last(session).prompt.continues
+        assert (await events_of(session.again(failed))).outcome is Outcome.COMPLETED
+        assert last(session).prompt is failed.prompt
+        assert session.versions(failed) == (failed.id, last(session).id)
         assert said(server.exchanges[-1].body) == ["A", HALF, "..."]
-        assert (marks(session), going_out(session)) == ([True, False, True], [True, False, True])
+        assert (marks(session), going_out(session)) == ([True, True], [True, True])
         again = await loaded(chat, session)
         for each in (session, again):
             await run_turn(each, "and now?")
@@ -131,12 +133,13 @@ async def test_a_continuation_that_failed_is_sent_again(tmp_path: Path) -> None:
 
 
 async def test_a_continuation_that_was_cut_is_sent_again(tmp_path: Path) -> None:
-    """What it brought is left out with it; what takes its place goes on from the reply before."""
+    """What it brought stays on its branch; what takes its place goes on from the reply before."""
     async with scripted(tmp_path, cut, cut, plain) as (server, chat, session):
         await run_turn(session, "A")
         await events_of(session.go_on())
-        assert marks(session) == [True, True]
-        assert (await events_of(session.resend(last(session)))).outcome is Outcome.COMPLETED
+        await session.set_in_context(session.conversation.turns[0], in_context=False)
+        assert (await events_of(session.again(last(session)))).outcome is Outcome.COMPLETED
+        assert marks(session) == [True, True]  # what it goes on from goes out with it
         assert said(server.exchanges[-1].body) == ["A", HALF, "..."]
         again = await loaded(chat, session)
         for each in (session, again):
@@ -155,7 +158,8 @@ async def test_after_a_continuation_without_words_it_goes_on_from_the_reply(stop
             assert not each.can_go_on(each.conversation.turns[0])
         assert (await events_of(session.go_on())).outcome is Outcome.COMPLETED
         assert said(server.exchanges[-1].body) == ["A", HALF, "..."]
-        assert going_out(session) == [True, False, True]
+        assert going_out(session) == [True, True]
+        assert len(session.versions(last(session))) == 2  # the one without words is the other version
         with pytest.raises(UsageError, match="nothing to go on from"):
             await anext(session.go_on())
         await loaded(chat, session)
@@ -172,18 +176,58 @@ async def test_going_on_twice_is_one_reply_of_three(tmp_path: Path) -> None:
         assert said(server.exchanges[-1].body) == ["A", HALF, "...", HALF, "...", WHOLE, "and now?"]
 
 
-async def test_sending_a_prompt_again_leaves_out_what_went_on_from_it(tmp_path: Path) -> None:
+async def test_what_went_on_from_a_reply_stays_below_it(tmp_path: Path) -> None:
     async with scripted(tmp_path, cut, plain, plain) as (server, chat, session):
         await run_turn(session, "A")
         await events_of(session.go_on())
-        first = session.conversation.turns[0]
-        await events_of(session.resend(first))
+        first, rest = session.conversation.turns
+        await events_of(session.again(first))
         assert said(server.exchanges[-1].body) == ["A"]
-        assert (marks(session), going_out(session)) == ([False, True, True], [False, False, True])
+        assert len(session.conversation.turns) == 1
         again = await loaded(chat, session)
-        assert going_out(again) == [False, False, True]
         await run_turn(again, "and now?")
         assert said(server.exchanges[-1].body) == ["A", WHOLE, "and now?"]
+        assert await session.switch(last(session), -1)
+        assert session.conversation.turns == [first, rest]
+        assert going_out(session) == [True, True]
+        await run_turn(session, "and now?")
+        assert said(server.exchanges[-1].body) == ["A", HALF, "...", WHOLE, "and now?"]
+        await loaded(chat, session)
+
+
+async def test_a_continuation_is_deleted_without_what_it_goes_on_from(tmp_path: Path) -> None:
+    async with scripted(tmp_path, cut, plain, plain) as (server, chat, session):
+        await run_turn(session, "A")
+        await events_of(session.go_on())
+        first, rest = session.conversation.turns
+        deletion = await session.delete_version(rest)
+        assert session.conversation.turns == [first]
+        assert session.can_go_on(first)
+        assert (await events_of(session.go_on())).outcome is Outcome.COMPLETED
+        assert said(server.exchanges[-1].body) == ["A", HALF, "..."]
+        assert len(session.versions(last(session))) == 1
+        assert await session.restore(deletion)
+        assert session.conversation.turns == [first, rest]
+        assert len(session.versions(rest)) == 2
+        again = await loaded(chat, session)
+        assert await session.restore(await session.delete_version(first))
+        assert session.conversation.turns == [first, rest]
+        assert again.conversation.versions == session.conversation.versions
+
+
+async def test_a_prompt_may_take_the_place_of_a_continuation(tmp_path: Path) -> None:
+    """Both follow the reply that broke off; only the one that is shown goes out."""
+    async with scripted(tmp_path, cut, plain, plain, plain) as (server, chat, session):
+        await run_turn(session, "A")
+        await events_of(session.go_on())
+        rest = last(session)
+        await events_of(session.send("B", instead_of=rest))
+        assert said(server.exchanges[-1].body) == ["A", HALF, "B"]
+        assert not last(session).prompt.continues
+        again = await loaded(chat, session)
+        assert await again.switch(last(again), -1)
+        await run_turn(again, "and now?")
+        assert said(server.exchanges[-1].body) == ["A", HALF, "...", WHOLE, "and now?"]
 
 
 async def test_a_reply_is_switched_out_and_in_again_with_what_goes_on_from_it(tmp_path: Path) -> None:
@@ -260,18 +304,18 @@ async def test_sending_again_unsaved_changes_nothing(impatient: None, tmp_path: 
         await events_of(session.go_on())
         for turn in session.conversation.turns:
             with locked(chat.path), pytest.raises(NotSavedError):
-                await events_of(session.resend(turn))
+                await events_of(session.again(turn))
             assert (marks(session), going_out(session)) == ([True, True], [True, True])
         assert len(server.exchanges) == 2
         await chat.expect_stored(session)
 
 
-@pytest.mark.parametrize("again", ["go_on", "resend"])
-async def test_a_prompt_that_was_stopped_before_it_was_saved_changes_nothing(again: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["go_on", "again"])
+async def test_a_prompt_that_was_stopped_before_it_was_saved_changes_nothing(how: str, tmp_path: Path) -> None:
     async with scripted(tmp_path, cut, plain) as (server, chat, session):
         await run_turn(session, "A")
         with locked(chat.path) as other:
-            stream = session.go_on() if again == "go_on" else session.resend(last(session))
+            stream = session.go_on() if how == "go_on" else session.again(last(session))
             reading = asyncio.create_task(events_of(stream))
             while session.state is not State.RUNNING:  # noqa: ASYNC110 - the state of a session sets no event
                 await asyncio.sleep(0)
@@ -287,18 +331,19 @@ async def test_a_prompt_that_was_stopped_before_it_was_saved_changes_nothing(aga
         assert await stored_marks(chat, session) == [True, True]
 
 
-@pytest.mark.parametrize("again", ["go_on", "resend"])
-async def test_unsaved_goes_ahead(again: str, impatient: None, tmp_path: Path) -> None:
-    """... and what it did to the marks is stored with the next turn that can be."""
+@pytest.mark.parametrize("how", ["go_on", "again"])
+async def test_unsaved_goes_ahead(how: str, impatient: None, tmp_path: Path) -> None:
+    """... and it is stored, with what it did to the marks, with the next turn that can be."""
     async with scripted(tmp_path, cut, plain) as (server, chat, session):
         await run_turn(session, "A")
-        first, in_after = last(session), again == "go_on"
-        await session.set_in_context(first, in_context=not in_after)
+        first, goes_on = last(session), how == "go_on"
+        await session.set_in_context(first, in_context=not goes_on)
         with locked(chat.path):
-            stream = session.go_on(unsaved=True) if in_after else session.resend(first, unsaved=True)
+            stream = session.go_on(unsaved=True) if goes_on else session.again(first, unsaved=True)
             ended = await events_of(stream)
         assert (ended.outcome, ended.saved) == (Outcome.COMPLETED, False)
-        assert said(server.exchanges[-1].body) == (["A", HALF, "..."] if in_after else ["A"])
-        assert marks(session) == [in_after, True]
+        assert said(server.exchanges[-1].body) == (["A", HALF, "..."] if goes_on else ["A"])
+        assert marks(session) == ([True, True] if goes_on else [True])
         await expect_completed(session, "and now?")
-        await chat.expect_stored(session)
+        await session.close()
+        await loaded(chat, session)

@@ -124,13 +124,14 @@ async def test_the_reply_that_is_refused_is_left_out(chat: Chat, server: DemoSer
     assert texts_of(server.requests[-1].body) == [("user", "hello")]
 
 
-async def test_sending_again_leaves_the_first_try_out(chat: Chat, server: DemoServer) -> None:
+async def test_sending_again_makes_another_version(chat: Chat, server: DemoServer) -> None:
     session = chat.session()
     await run_turn(session, "error")
     failed = session.conversation.turns[0]
-    async with contextlib.aclosing(session.resend(failed)) as events:
+    async with contextlib.aclosing(session.again(failed)) as events:
         assert [event async for event in events][-1] is not None
-    assert not failed.in_context
+    (turn,) = session.conversation.turns
+    assert session.versions(turn) == (failed.id, turn.id)
     assert texts_of(server.requests[-1].body) == [("user", "error")]
     await chat.expect_stored(session)
 
@@ -140,7 +141,7 @@ async def test_one_turn_at_a_time(chat: Chat) -> None:
     refused: list[UsageError] = []
 
     async def try_another() -> None:
-        for stream in (session.send("me too"), session.resend(session.conversation.turns[0])):
+        for stream in (session.send("me too"), session.again(session.conversation.turns[0])):
             with pytest.raises(UsageError, match="a turn is running") as caught:
                 await anext(stream)
             refused.append(caught.value)

@@ -69,7 +69,7 @@ async def test_g_goes_on_under_a_seam(open_chat: OpenChat, prompt: str) -> None:
         assert "went on" in chat.log
         assert second.prompt.text not in chat.log
         assert "g go on" not in chat.log
-        assert "r send again" not in chat.log
+        assert "r again" not in chat.log
         assert first.text.strip().split()[-1] in chat.log
         await chat.press("up")
         assert chat.draft == prompt  # nobody typed the instruction
@@ -140,7 +140,7 @@ async def test_the_letters_say_when_a_reply_is_running(open_chat: OpenChat, serv
         await chat.say("cut")
         await chat.send("silence")
         await chat.until(lambda: not chat.idle)
-        for key in "grefx":
+        for key in "grRefxnd,.":
             chat.app.clear_notifications()
             chat.app.chat.log_widget.focus()
             await chat.press(key)
@@ -158,13 +158,14 @@ async def test_a_refused_request_is_not_sent_again_as_it_is(open_chat: OpenChat,
         requests = len(server.requests)
         assert "e edit the prompt" in chat.log
         assert "f go on from before the bad turn" in chat.log
-        assert "send again" not in chat.log
+        assert "r again" not in chat.log
         await log_key(chat, "r")
         assert len(server.requests) == requests
         await log_key(chat, "e")
         assert chat.draft == "poison"
-        assert not turns_of(chat)[-1].in_context
-        assert turns_of(chat)[0].in_context
+        await chat.press("enter")
+        await chat.until(lambda: len(server.requests) > requests)
+        await chat.until(lambda: chat.idle and not chat.app.chat.busy)
 
 
 async def test_f_goes_on_from_before_the_turn_that_is_blamed(open_chat: OpenChat, server: DemoServer) -> None:
@@ -180,7 +181,7 @@ async def test_f_goes_on_from_before_the_turn_that_is_blamed(open_chat: OpenChat
         assert [len(server.requests[-1].body["messages"])] == [1]
 
 
-async def test_f_and_e_do_their_work_once(open_chat: OpenChat) -> None:
+async def test_f_does_its_work_once(open_chat: OpenChat) -> None:
     async with open_chat() as chat:
         await chat.say("hello")
         await chat.say("code")
@@ -189,7 +190,6 @@ async def test_f_and_e_do_their_work_once(open_chat: OpenChat) -> None:
         await chat.until(lambda: chat.draft == "poison")
         await log_key(chat, "f")
         assert "complains of no earlier turn" in toasts(chat)
-        await log_key(chat, "e")
         assert chat.draft == "poison"
 
 

@@ -29,6 +29,13 @@ async def kept(path: Path) -> list[str]:
     return [each.id for each in found]
 
 
+async def turn_count(store: Store, conversation_id: str) -> int:
+    """How many turns a conversation has, on all branches."""
+    tree = await store.library.tree(conversation_id)
+    assert tree is not None
+    return len(tree.turns)
+
+
 def names(directory: Path) -> list[str]:
     """The names of the files in `directory`, sorted."""
     return sorted(file.name for file in directory.iterdir())

@@ -27,10 +27,10 @@ def writer(path: Path, mode: str) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-def tell(process: "subprocess.Popen[str]") -> None:
-    """Let it go on."""
+def tell(process: "subprocess.Popen[str]", words: str = "") -> None:
+    """Let it go on, with `words`."""
     assert process.stdin is not None
-    process.stdin.write("\n")
+    process.stdin.write(f"{words}\n")
     process.stdin.flush()
 
 

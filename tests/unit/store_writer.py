@@ -83,7 +83,7 @@ async def full_disk(path: Path) -> None:
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     first = running(owner)
     await store.begin_turn(owner, first)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
     pieces = [TextDelta(1003.0 + number, 0, "x" * 10_000) for number in range(40)]
     take(first, content("start "))
     await store.journal(first.id, content("start "))
@@ -124,6 +124,17 @@ async def refused(path: Path) -> None:
         say(type(error).__name__, error.sentence)
 
 
+async def erase(path: Path) -> None:
+    """Delete the conversations that a line names; wait, and close, which erases them."""
+    store = await Store.open(path)
+    for id_ in sys.stdin.readline().split():
+        await store.library.delete(id_)
+    say("deleted")
+    sys.stdin.readline()
+    await store.close()
+    say("closed")
+
+
 async def lock(path: Path) -> None:
     """Hold the write lock until a line comes."""
     connection = sqlite3.connect(path, isolation_level=None)
@@ -140,6 +151,7 @@ MODES: dict[str, Callable[[Path], Coroutine[Any, Any, None]]] = {
     "full_disk": full_disk,
     "refused": refused,
     "lock": lock,
+    "erase": erase,
 }
 
 if __name__ == "__main__":

@@ -1,18 +1,28 @@
 """The command line: which words mean what, and that every mistake is one line and exit code 2."""
 
+import contextlib
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.unit.store_values import content, conversation, end, running, take
 from tui_chat import __version__
-from tui_chat.arguments import HELP, _parser, parse
+from tui_chat.arguments import HELP, SUBCOMMANDS, _parser, parse
 from tui_chat.cli import with_input
+from tui_chat.config import Flags, load
+from tui_chat.conversation import Conversation
 from tui_chat.errors import UsageError
+from tui_chat.ids import new_id
+from tui_chat.runtime import LISTED, Runtime
+
+pytestmark = pytest.mark.timeout(30)  # a run that gets as far as a prompt imports the SDK
 
 
 def run(*arguments: str | bytes, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -39,6 +49,10 @@ def complaint(*arguments: str) -> str:
         (["-pc", "hello"], "hello", True),
         (["-p", "demo-server"], "demo-server", True),
         (["--", "demo-server"], "demo-server", False),
+        (["-p", "export"], "export", True),
+        (["--", "import"], "import", False),
+        (["--model", "m", "--", "doctor"], "doctor", False),
+        (["import this poem"], "import this poem", False),
         (["--", "--help"], "--help", False),
         (["-p", "--", "-5 + 3"], "-5 + 3", True),
         (["--", "--"], "--", False),
@@ -93,6 +107,9 @@ def test_the_options_of_thinking_caching_and_tools() -> None:
         (["-c", "--no-store"], ["--no-store"]),
         (["--resume", "01", "--no-store"], ["--no-store"]),
         (["--model", "m", "demo-server"], ["demo-server", "put it first"]),
+        (["--data-dir", "d", "doctor", "--bundle", "f"], ["doctor has options of its own", "tui-chat doctor --help"]),
+        (["--demo", "import", "a.json", "b.json"], ["import has options of its own", "put it first"]),
+        (["--titles", "both"], ["--titles", "both", "prompt", "model"]),
     ],
 )
 def test_mistakes_are_named(argv: Sequence[str], words: Sequence[str]) -> None:
@@ -106,7 +123,8 @@ def test_the_help_names_every_option_and_no_other() -> None:
     mentioned = set(
         re.findall(r"(?<![\w-])--?[a-z][a-z-]*", HELP.replace("stream-json", "").replace("demo-server", ""))
     )
-    assert mentioned - {"--port"} == known
+    assert mentioned == known
+    assert all(f"\n  {name} " in HELP for name in SUBCOMMANDS)
     assert max(len(line) for line in HELP.splitlines()) < 80
 
 
@@ -162,7 +180,11 @@ def test_version_and_help() -> None:
         (["-p", "x", "--tools-root", "nowhere"], "nowhere is not a folder"),
         (["-p", "x", "--config", "nowhere.toml"], "there is no config file"),
         (["-p", "x", "-c", "--demo"], "no conversation yet"),
-        (["-p", "x", "--resume", "zz", "--demo"], "begins with 'zz'"),
+        (["-p", "x", "--resume", "zz", "--demo"], "no conversation's id or title fits 'zz'"),
+        (["doctor", "--no-such-option"], "doctor has no use for '--no-such-option': see tui-chat doctor --help"),
+        (["doctor", "--demo", "--base-url", "http://localhost:1"], "--demo and --base-url exclude each other"),
+        (["doctor", "--base-url", "localhost:1"], "not an http or https address"),
+        (["doctor", "--bundle", "nowhere/report.txt"], "nowhere/report.txt cannot be written"),
         (["-p", b"\xff", "--model"], "expected one argument"),
         (["--\x1b]0;title\x07"], "\u241b]0;title\u2407"),
     ],
@@ -190,6 +212,14 @@ def test_demo_server_takes_its_own_options() -> None:
     assert b"Traceback" not in refused.stderr
 
 
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_every_subcommand_has_a_help_of_its_own(name: str) -> None:
+    done = run(name, "--help")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert f"tui-chat {name}" in done.stdout.decode()
+    assert name == "demo-server" or max(len(line) for line in done.stdout.decode().splitlines()) < 80
+
+
 def test_an_unexpected_error_is_one_line_and_a_traceback_in_the_log(tmp_path: Path) -> None:
     broken = "import tui_chat.headless as h; secret = 'x'; h.Runtime = None; from tui_chat.cli import main; print(main(['-p', 'x']))"
     done = subprocess.run(
@@ -213,3 +243,137 @@ def test_the_early_ways_out_import_neither_sdk_nor_screen() -> None:
     done = subprocess.run([sys.executable, "-c", show], capture_output=True, check=True, text=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert not loaded & {"anthropic", "pydantic", "httpx2", "textual", "rich", "sqlite3", "asyncio", "logging"}
+
+
+# Which conversation is meant, and where it is kept -----------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def opened(flags: Flags) -> AsyncIterator[Runtime]:
+    runtime = Runtime(load(flags, {}))
+    await runtime.open()
+    try:
+        yield runtime
+    finally:
+        await runtime.close()
+
+
+async def store_named(runtime: Runtime, title: str, age: float = 0.0) -> Conversation:
+    """A stored conversation called `title`, whose only turn ended `age` seconds ago."""
+    whose = conversation()
+    whose.id, whose.title = new_id(), title
+    turn = running(whose)
+    turn.started_at = time.time() - age
+    await runtime.store.begin_turn(whose, turn)
+    take(turn, content("text"))
+    end(turn)
+    await runtime.store.end_turn(whose, turn)
+    return whose
+
+
+async def refused(runtime: Runtime, wanted: str | None) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        await runtime.resume(wanted)
+    return caught.value
+
+
+async def test_a_conversation_by_id_prefix_and_title(tmp_path: Path) -> None:
+    async with opened(Flags(demo=True, data_dir=tmp_path)) as runtime:
+        rivers = await store_named(runtime, "Rivers of Europe")
+        mountains = await store_named(runtime, "Mountains of Europe")
+        for wanted, found in (
+            (rivers.id, rivers),
+            (mountains.id, mountains),
+            (rivers.id[:-1], rivers),
+            (mountains.id[:-15], mountains),
+            ("rivers", rivers),
+            ("europe mount", mountains),
+            ("RIVERS", rivers),
+        ):
+            assert (await runtime.resume(wanted)).conversation.id == found.id, wanted
+        assert (await runtime.resume(None)).conversation.id == mountains.id
+        assert str(await refused(runtime, "lakes")) == "no conversation's id or title fits 'lakes'"
+
+
+async def test_several_that_fit_are_listed(tmp_path: Path) -> None:
+    async with opened(Flags(demo=True, data_dir=tmp_path)) as runtime:
+        made = [await store_named(runtime, f"Europe {number}\n\x1b[2J", age=3600.0 * number) for number in range(7)]
+        error = await refused(runtime, "europe")
+        first, *rows = error.sentence.splitlines()
+        assert first == "7 conversations fit 'europe': give more of the title, or one of these ids"
+        assert len(rows) == LISTED + 1
+        assert rows[-1] == "  and 2 more"
+        listed = {row.split()[0] for row in rows[:-1]}
+        assert all(len([each for each in made if each.id.startswith(prefix)]) == 1 for prefix in listed)
+        assert all("ago  Europe" in row or "now  Europe" in row for row in rows[:-1])
+        assert "\x1b" not in error.sentence
+
+
+async def test_a_list_is_more_than_one_line_on_standard_error(tmp_path: Path) -> None:
+    async with opened(Flags(demo=True, data_dir=tmp_path)) as runtime:
+        for _ in range(2):
+            await store_named(runtime, "empty")
+    done = run("-p", "x", "--demo", "--data-dir", str(tmp_path), "--resume", "empty")
+    lines = done.stderr.decode().splitlines()
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert lines[0].startswith("tui-chat: 2 conversations fit 'empty'")
+    assert [line.split()[-1] for line in lines[1:]] == ["empty", "empty"]
+
+
+async def test_without_a_home_there_is_a_notice_and_memory(tmp_path: Path) -> None:
+    nowhere = Path(os.devnull) / "tui-chat"
+    settings = replace(load(Flags(demo=True, data_dir=tmp_path), {}), data_dir=nowhere, no_home=True)
+    runtime = Runtime(settings)
+    await runtime.open()
+    assert runtime.store.path is None
+    (notice,) = runtime.notices
+    assert notice == (
+        "there is no home directory; set HOME, or name a place with --data-dir: "
+        "this run keeps its conversations in memory only"
+    )
+    assert "there is no home directory" in (await refused(runtime, None)).sentence
+    await runtime.close()
+
+
+def test_a_data_folder_that_cannot_be_is_said_and_the_chat_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("-p", "empty", "--demo", "--data-dir", str(tmp_path / "file" / "below"))
+    (line,) = done.stderr.decode().splitlines()
+    assert done.returncode == 0
+    assert str(tmp_path / "file" / "below") in line
+    assert line.endswith("; this run keeps its conversations in memory only")
+
+
+async def test_without_a_store_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    async with opened(Flags(demo=True, data_dir=tmp_path / "file" / "below")) as runtime:
+        for wanted in (None, "x"):
+            error = await refused(runtime, wanted)
+            assert error.sentence.startswith("there are no conversations to go on with: the database ")
+
+
+def test_no_home_at_all(tmp_path: Path) -> None:
+    """As for a user who is in no list of users: HOME is not set, and nobody knows a home directory."""
+    homeless = (
+        "import os, posixpath, sys; posixpath.expanduser = os.path.expanduser = lambda path: path; "
+        "from tui_chat.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    environ = {name: value for name, value in os.environ.items() if name != "HOME" and not name.startswith("XDG_")}
+
+    def start(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-c", homeless, *arguments],
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            cwd=tmp_path,
+        )
+
+    done = start("-p", "empty", "--demo")
+    assert done.returncode == 0
+    assert b"there is no home directory; set HOME, or name a place with --data-dir" in done.stderr
+    examined = start("doctor", "--demo")
+    assert examined.returncode == 1
+    assert b"problem  data folder: there is no home directory" in examined.stdout
+    assert [each.name for each in tmp_path.iterdir()] == ["home"]

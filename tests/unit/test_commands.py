@@ -5,7 +5,6 @@ import pytest
 from tui_chat.ui.app import TuiChatApp
 from tui_chat.ui.commands import COMMANDS, SLASH, completions, parse
 from tui_chat.ui.screens.chat import ChatScreen
-from tui_chat.ui.screens.log_screen import LogScreen
 
 ASKED_FOR = {"new", "quit", "help", "model", "system", "theme", "copy", "resume"}
 
@@ -18,7 +17,7 @@ def test_every_command_of_the_program_is_there_once() -> None:
     assert all(command.help and command.action and command.title for command in COMMANDS)
 
 
-OF_THE_LAST_TURN = frozenset(LogScreen.LOG_KEYS.values())  # what its footer offers; `ChatScreen.act` does them
+OF_THE_LAST_TURN = frozenset(ChatScreen.LOG_KEYS.values())  # what its footer offers; `ChatScreen.act` does them
 
 
 def test_every_action_is_one_of_the_screen_or_the_app() -> None:

@@ -6,11 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from tui_chat.config import DEFAULT_MODEL, TOOL_NAMES, Config, Flags, Timeouts, credentials_present, load
+from tui_chat.config import (
+    DEFAULT_MODEL,
+    TOOL_NAMES,
+    Config,
+    Flags,
+    Timeouts,
+    credentials_present,
+    credentials_source,
+    load,
+    usual_config_file,
+)
 from tui_chat.engine.tools import standard_tools
 from tui_chat.errors import UsageError
 
 KEY = {"ANTHROPIC_API_KEY": "sk-test"}
+FEDERATION = {
+    "ANTHROPIC_IDENTITY_TOKEN": "t",
+    "ANTHROPIC_FEDERATION_RULE_ID": "r",
+    "ANTHROPIC_ORGANIZATION_ID": "o",
+}
 
 
 @pytest.fixture
@@ -91,7 +106,7 @@ def test_all_keys_of_the_file(file: Path) -> None:
     settings = loaded(
         'model = "m"\nsystem = "s"\nmax_tokens = 5\ntheme = "nord"\nescape_wait_ms = 8\n'
         'effort = "low"\nthinking = false\ncaching = false\ntools = true\n'
-        'allow_tools = ["calculator", "current_time"]\ntools_root = "~/notes"\n'
+        'allow_tools = ["calculator", "current_time"]\ntools_root = "~/notes"\ntitles = "model"\n'
         '[timeouts]\nconnect = 1\nidle = 0\n[keys]\nquit = "ctrl+x"\n',
         file,
     )
@@ -105,6 +120,7 @@ def test_all_keys_of_the_file(file: Path) -> None:
     )
     assert (settings.tools, settings.allow_tools) == (True, frozenset({"calculator", "current_time"}))
     assert settings.tools_root == Path.home() / "notes"
+    assert settings.titles == "model"
     assert settings.timeouts == Timeouts(connect=1.0, first_byte=600.0, idle=0.0)
 
 
@@ -198,6 +214,24 @@ def test_a_working_directory_that_is_gone(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
 
 
+# Titles -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flag", "entry", "expected"),
+    [(None, None, "prompt"), (None, "model", "model"), ("prompt", "model", "prompt"), ("model", None, "model")],
+)
+def test_who_names_conversations(file: Path, flag: str | None, entry: str | None, expected: str) -> None:
+    file.write_text(f'titles = "{entry}"' if entry else "")
+    assert load(Flags(titles=flag), {}).titles == expected
+
+
+def test_nobody_else_names_them() -> None:
+    with pytest.raises(UsageError, match="titles cannot come from 'nobody'") as caught:
+        load(Flags(titles="nobody"), {})
+    assert caught.value.advice == "choose one of prompt, model"
+
+
 # Broken configuration ---------------------------------------------------------------------------------------------------
 
 
@@ -227,6 +261,8 @@ def test_a_working_directory_that_is_gone(tmp_path: Path, monkeypatch: pytest.Mo
         ),
         ("allow_tools = [7]", "'allow_tools' cannot take"),
         ("tools_root = 7", "'tools_root' cannot take"),
+        ("titles = 'me'", "'titles' cannot take: 'me': choose one of prompt, model"),
+        ("titles = []", "'titles' cannot take"),
         ("[keys]\nquit = 1", "'keys' cannot take"),
         ('base_url = "localhost:1"', "'localhost:1' is not an http or https address"),
     ],
@@ -324,6 +360,24 @@ def test_no_key_is_kept_or_shown() -> None:
 # Credentials, where the SDK looks for them ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("environ", "source"),
+    [
+        ({}, None),
+        ({"ANTHROPIC_API_KEY": "k", "ANTHROPIC_AUTH_TOKEN": "t", "ANTHROPIC_PROFILE": "p"}, "ANTHROPIC_API_KEY"),
+        ({"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "t", "ANTHROPIC_PROFILE": "p"}, "ANTHROPIC_AUTH_TOKEN"),
+        ({"ANTHROPIC_PROFILE": "p", **FEDERATION}, "ANTHROPIC_PROFILE"),
+        (FEDERATION, "ANTHROPIC_IDENTITY_TOKEN"),
+    ],
+)
+def test_which_credentials_come_first(tmp_path: Path, environ: dict[str, str], source: str | None) -> None:
+    assert credentials_source(environ) == source
+    folder = tmp_path / "home" / ".config" / "anthropic" / "configs"
+    folder.mkdir(parents=True)
+    (folder / "default.json").write_text("{}")
+    assert credentials_source(environ) == (source or "profile default")
+
+
 @pytest.mark.parametrize("name", ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE"])
 def test_credentials_in_the_environment(name: str) -> None:
     assert credentials_present({name: "value"})
@@ -331,14 +385,9 @@ def test_credentials_in_the_environment(name: str) -> None:
 
 
 def test_federation_needs_all_its_parts() -> None:
-    environ = {
-        "ANTHROPIC_IDENTITY_TOKEN": "t",
-        "ANTHROPIC_FEDERATION_RULE_ID": "r",
-        "ANTHROPIC_ORGANIZATION_ID": "o",
-    }
-    assert credentials_present(environ)
-    for name in environ:
-        assert not credentials_present({**environ, name: ""})
+    assert credentials_present(FEDERATION)
+    for name in FEDERATION:
+        assert not credentials_present({**FEDERATION, name: ""})
 
 
 def test_the_sdks_profiles(tmp_path: Path) -> None:
@@ -361,12 +410,26 @@ def test_no_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not credentials_present({})
 
 
-def test_no_home_directory_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_home_directory_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOME")
     monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for a user who is in no passwd file
-    with pytest.raises(UsageError, match="no home directory"):
-        load(Flags(), {})
+    settings = load(Flags(), KEY)
+    assert settings.no_home
+    assert settings.model == DEFAULT_MODEL
+    for place in (settings.data_dir, settings.config_file.parent):
+        with pytest.raises(OSError, match=str(place)):
+            place.mkdir(parents=True)
+    placed = load(Flags(data_dir=tmp_path), KEY)
+    assert (placed.no_home, placed.data_dir) == (False, tmp_path)
+    (tmp_path / "c.toml").write_text('data_dir = "~/chats"')
+    with pytest.raises(UsageError, match="there is no home directory for '~/chats'"):
+        load(Flags(config=tmp_path / "c.toml"), KEY)
+
+
+def test_where_the_config_file_is_looked_for(file: Path) -> None:
+    assert usual_config_file() == file == load(Flags(), {}).config_file
 
 
 def test_flags_change_single_limits_of_the_file(tmp_path: Path) -> None:

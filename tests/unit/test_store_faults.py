@@ -206,7 +206,7 @@ async def test_turn_boundaries_reach_the_disk_and_the_journal_need_not(tmp_path:
     store = await Store.open(tmp_path / "chat.db")
 
     async def synchronous() -> int:
-        return await store._read(lambda connection: int(connection.execute("PRAGMA synchronous").fetchone()[0]))
+        return await store.read(lambda connection: int(connection.execute("PRAGMA synchronous").fetchone()[0]))
 
     owner = conversation()
     turn = running(owner)

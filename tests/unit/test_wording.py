@@ -342,6 +342,16 @@ def test_other_footers() -> None:
     assert footer_of(*REPLY, refused, stop_reason="refusal").text == "refused (cyber) · left out of the next request"
 
 
+def test_a_footer_says_which_version_it_is() -> None:
+    turn = turn_of(*whole("end_turn"), TurnEnded(106.1, Outcome.COMPLETED, "end_turn", {}, usage_is_final=True))
+    figures = meter.figures(turn, 0.0, Ratios(), PRICES)
+    alone = wording.footer(turn, figures, goes_out=True)
+    second = wording.footer(turn, figures, goes_out=True, version=(2, 3))
+    assert second.text == alone.text
+    assert [(each.key, each.label, each.name) for each in second.actions] == [(", .", "2/3", "cycle_version")]
+    assert alone.actions == ()
+
+
 def test_while_it_runs_the_rate_is_the_live_one() -> None:
     """From the second round on a rate of the first is known too; it is not what happens now."""
     assert "~58 tok/s" in line(status_fields(streaming(tokens_per_second=12.0, rolling=58.0))[0])

@@ -50,6 +50,8 @@ def choose_reply(
 
 
 def _choose(asked: Asked) -> Reply | Failure:
+    if (named := _NAMING.match(asked.prompt)) is not None:
+        return Reply((Block("text", f"About “{' '.join(named['words'].split())}”"),))
     name, number = _command(asked.prompt)
     return COMMANDS[name].build(replace(asked, number=number)) if name is not None else _text(asked, load("tour"))
 
@@ -275,3 +277,5 @@ ERROR_TYPES: Final[Mapping[int, str]] = {
 _ANYWHERE: Final = re.compile(
     rf"\b(?P<name>{'|'.join(name for name, command in COMMANDS.items() if command.anywhere)})\b(?:\s+(?P<number>[0-9]{{1,9}})\b)?"
 )
+# A client that wants a title for a conversation quotes its beginning.
+_NAMING: Final = re.compile(r"Name this conversation\b.*?<prompt>\s*(?P<words>(?:[^\s<]\S*\s+){1,5})", re.DOTALL)

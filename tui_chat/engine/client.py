@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Progress = Callable[[str, float], None]
 _progress: contextvars.ContextVar[Progress | None] = contextvars.ContextVar("progress", default=None)
 THINKING_TYPES: Final = ("adaptive", "between_tools", "disabled", "enabled")
+# A new connection and one from the pool have this step in common: the first byte is about to leave.
+_LEAVING: Final = ".send_request_headers.started"
 _LOOPBACK: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
 
@@ -132,7 +134,7 @@ class ApiClient:
 
         """
         client = await self._client()
-        token = _progress.set(lambda name, at: on_connected(at) if name == "connected" else None)
+        token = _progress.set(lambda name, at: on_connected(at) if name.endswith(_LEAVING) else None)
         try:
             async with client.messages.with_streaming_response.create(**parameters, stream=True) as response:
                 yield ByteStream(response)
@@ -147,15 +149,21 @@ class ApiClient:
             with contextlib.suppress(ValueError):  # closed from another context when a generator is collected
                 _progress.reset(token)
 
-    async def models(self) -> list[ModelInfo]:
-        """What GET /v1/models lists; RequestError if it cannot be had."""
+    async def models(self, on_step: Progress | None = None) -> list[ModelInfo]:
+        """What GET /v1/models lists; RequestError if it cannot be had.
+
+        `on_step` is told the steps of the HTTP library by its names for them (`connection.connect_tcp.started`, ...), and when.
+        """
         client = await self._client()
+        token = _progress.set(on_step)
         try:
             return [_model_info(info) async for info in client.models.list(timeout=10.0) if isinstance(info.id, str)]
         except Exception as error:  # what the SDK raises on a list of another shape is not documented
             failure = _failure(error, self._config)
             unreadable = Failure("not_a_stream", f"{self._config.server} has no list of models that can be read")
             raise RequestError(failure or unreadable) from error
+        finally:
+            _progress.reset(token)
 
 
 def _retrieved(task: "asyncio.Task[anthropic.AsyncAnthropic]") -> None:
@@ -164,9 +172,8 @@ def _retrieved(task: "asyncio.Task[anthropic.AsyncAnthropic]") -> None:
 
 
 async def _trace(name: str, _info: Mapping[str, Any]) -> None:
-    # A new connection and one from the pool have this step in common: the first byte is about to leave.
-    if name.endswith(".send_request_headers.started") and (report := _progress.get()) is not None:
-        report("connected", time.monotonic())
+    if (report := _progress.get()) is not None:
+        report(name, time.monotonic())
 
 
 def _model_info(info: Any) -> ModelInfo:

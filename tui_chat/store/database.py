@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,9 @@ from tui_chat.store.migrations import check, migrate
 from tui_chat.store.transactions import DAMAGED, immediate, primary_code, snapshot, translated
 
 BUSY_SECONDS: Final = 5.0  # how long a lock of another program is waited for, in the store's thread
+
+COMPACTED_BYTES: Final = 16 * 2**20  # some tenths of a second
+_PATIENCE_MS: Final = 100  # compacting can be done another time
 
 _BESIDE: Final = ("", "-wal", "-shm")
 _SMALLEST: Final = 512  # bytes; SQLite takes a file of one byte for an empty database and overwrites it
@@ -63,16 +66,25 @@ class Database:
             connection.close()
 
     @contextmanager
-    def writing(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
-        """A write transaction, on the disk when it ends if `durable`, else safe from all but a power cut."""
+    def writing(self, *, durable: bool, patient: bool = True) -> Iterator[sqlite3.Connection]:
+        """A write transaction, on the disk when it ends if `durable`, else safe from all but a power cut.
+
+        What is not `patient` gives up soon if another program holds the lock: it can be done another time.
+        """
         connection = self._open_connection()
         with translated(self.path):
             if durable is not self._is_durable:
                 # FULL also brings all earlier transactions to the disk: the log is written in order.
                 connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._is_durable = durable
-            with immediate(connection):
-                yield connection
+            if not patient:
+                connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
+            try:
+                with immediate(connection):
+                    yield connection
+            finally:
+                if not patient:
+                    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -80,6 +92,34 @@ class Database:
         connection = self._open_connection()
         with translated(self.path), snapshot(connection):
             yield connection
+
+    def compact(self, table: str, is_late: Callable[[], bool]) -> bool:
+        """Write a small file anew and empty the log, so that no trace of removed rows is left; whether it could be done.
+
+        Writing a large file anew would lock it for seconds, so there it is done for `table` only. A trace stays where a
+        row that grows moves its neighbours to another page, and only in one table do rows grow in the midst of others.
+        """
+        connection = self._open_connection()
+        if self.path is None:
+            return True
+        with translated(self.path):
+            size = _pragma(connection, "page_count") * _pragma(connection, "page_size")
+            connection.set_progress_handler(is_late, 10_000)
+            connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
+            try:
+                if size <= COMPACTED_BYTES:
+                    connection.execute("VACUUM")
+                else:
+                    _write_anew(connection, table)
+                is_busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                if primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_FULL):
+                    return False
+                raise
+            finally:
+                connection.set_progress_handler(None, 0)
+                connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+        return not is_busy
 
     def _open_connection(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -110,6 +150,23 @@ class Database:
         finally:
             os.close(directory)
         self.notices.append(f"{path.name} was damaged; it is kept as {aside}, and a new database was started")
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _write_anew(connection: sqlite3.Connection, table: str) -> None:
+    """Empty a table and fill it again: its old pages are overwritten, and no row is a copy of an earlier state."""
+    connection.execute("PRAGMA foreign_keys = OFF")  # nothing is gone for those that refer to it
+    try:
+        with immediate(connection):
+            connection.execute(f"CREATE TEMP TABLE kept AS SELECT * FROM {table}")  # noqa: S608 - our own name
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own name
+            connection.execute(f"INSERT INTO {table} SELECT * FROM temp.kept")  # noqa: S608 - our own name
+            connection.execute("DROP TABLE temp.kept")
+    finally:
+        connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _connection(name: str, *, uri: bool = False) -> sqlite3.Connection:

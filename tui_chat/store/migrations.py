@@ -145,7 +145,68 @@ def rounds_of_tools(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE conversations ADD COLUMN effort TEXT")
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (conversations_as_trees, rounds_of_tools)
+def branches_and_search(connection: sqlite3.Connection) -> None:
+    """Branches that are left and come back to, what is deleted but not yet erased, and the index of all words.
+
+    `current_turn_id` says which of several turns of one prompt the path ends with. A deletion marks rows, so that it can
+    be undone; they are erased when the process that deleted them is gone. A copied turn was paid for where it was made.
+
+    `search_key` is the row id in the index: newer messages have greater keys, whatever order they were imported in. It is
+    NULL (a row of an earlier version) or negative (minus the key that the row will have) until the message is indexed.
+    A row is written with its negative key, since turning the sign does not change its length: the row stays where it is,
+    and no stale copy of its text stays behind in the page.
+    """
+    connection.execute("ALTER TABLE conversations ADD COLUMN current_turn_id TEXT")
+    connection.execute("ALTER TABLE conversations ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0")
+    connection.execute("ALTER TABLE conversations ADD COLUMN title_from TEXT NOT NULL DEFAULT 'prompt'")
+    connection.execute("ALTER TABLE conversations ADD COLUMN place TEXT")  # JSON of the screen's: where the reader was
+    connection.execute("ALTER TABLE conversations ADD COLUMN origin TEXT")  # JSON; NULL: it began here
+    connection.execute("ALTER TABLE conversations ADD COLUMN side_requests TEXT")  # JSON: list; NULL: none
+    connection.execute("ALTER TABLE conversations ADD COLUMN deletion_id TEXT")  # NULL: it is there
+    connection.execute("ALTER TABLE turns ADD COLUMN deletion_id TEXT")
+    connection.execute("ALTER TABLE turns ADD COLUMN copy_of TEXT")
+    connection.execute("ALTER TABLE messages ADD COLUMN search_key INTEGER")
+    connection.execute("DROP INDEX conversations_by_age")
+    connection.execute("""
+        CREATE INDEX conversations_in_list ON conversations (pinned DESC, updated_at DESC, id DESC)
+        WHERE deletion_id IS NULL""")
+    connection.execute("""
+        CREATE INDEX conversations_by_age ON conversations (updated_at DESC, id DESC) WHERE deletion_id IS NULL""")
+    connection.execute(
+        "CREATE INDEX conversations_by_message ON conversations (current_message_id)"
+    )  # for the reference
+    connection.execute("CREATE INDEX turns_deleted ON turns (conversation_id) WHERE deletion_id IS NOT NULL")
+    connection.execute("""
+        CREATE UNIQUE INDEX messages_by_search_key ON messages (search_key) WHERE search_key IS NOT NULL""")
+    connection.execute("""
+        CREATE INDEX messages_to_index ON messages (number) WHERE search_key IS NULL OR search_key < 0""")
+    connection.execute("""
+        CREATE TABLE deletions (
+            id TEXT PRIMARY KEY NOT NULL,
+            conversation_id TEXT NOT NULL,
+            turn_id TEXT,                      -- the first turn of a branch; NULL: the whole conversation
+            deleted_at REAL NOT NULL,
+            current_before TEXT,               -- the last turn of the current path before the deletion, and after it
+            current_after TEXT,
+            stage TEXT NOT NULL,               -- how far erasing has come: see erasing.py
+            progress INTEGER,                  -- within a stage: the number of the turn that was done last
+            turns TEXT,                        -- JSON: the turns of a branch, from when it is being erased
+            owner_pid INTEGER NOT NULL,        -- who may still undo it: see owner.py
+            owner_started TEXT NOT NULL,
+            owner_boot TEXT NOT NULL,
+            owner_namespace TEXT NOT NULL
+        )""")
+    connection.execute("CREATE VIRTUAL TABLE found USING fts5(words, content='', columnsize=0, tokenize='ascii')")
+    connection.execute("INSERT INTO found (found, rank) VALUES ('automerge', 0)")
+    connection.execute("INSERT INTO found (found, rank) VALUES ('crisismerge', 1000)")
+    connection.execute("""
+        UPDATE conversations SET current_turn_id = coalesce(
+            (SELECT turns.id FROM turns JOIN messages ON messages.id = reply_id WHERE messages.id = current_message_id),
+            (SELECT id FROM turns WHERE prompt_id = current_message_id
+             ORDER BY reply_id IN (SELECT id FROM messages), number DESC LIMIT 1))""")
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (conversations_as_trees, rounds_of_tools, branches_and_search)
 
 
 def check(connection: sqlite3.Connection, path: Path | None, migrations: Sequence[Migration] = MIGRATIONS) -> int:

@@ -6,79 +6,85 @@ journal stands and left alone.
 
 import sqlite3
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
-from tui_chat.conversation import Conversation, ConversationSummary, Message, Outcome, Turn
+from tui_chat.conversation import Conversation, Message, Outcome, Tree, Turn
 from tui_chat.errors import Failure
 from tui_chat.events import ApprovalAnswered, ToolEnded, ToolSkipped, TurnEnded
-from tui_chat.store import journal, owner, values
+from tui_chat.listed import ConversationSummary
+from tui_chat.store import journal, owner, tree, values
 from tui_chat.turns import apply
 
-# UNION, not UNION ALL: a loop among parents, which only damage could make, ends.
-_PATH: Final = """
-    WITH RECURSIVE path (id) AS (
-        SELECT current_message_id FROM conversations WHERE id = :id
-        UNION SELECT parent_id FROM messages JOIN path USING (id) WHERE parent_id IS NOT NULL
-    ), turns_on_path AS (SELECT * FROM turns WHERE prompt_id IN (SELECT id FROM path))
-"""
-_MESSAGES: Final = f"""{_PATH}
-    SELECT *, id IN (SELECT id FROM path) AS on_path FROM messages
-    WHERE id IN (SELECT id FROM path UNION SELECT reply_id FROM turns_on_path)"""  # noqa: S608 - constants only
-_TURNS: Final = f"{_PATH} SELECT * FROM turns_on_path ORDER BY number"  # noqa: S608 - constants only
-_SUMMARY: Final = """
-    SELECT id, title, updated_at, (SELECT count(*) FROM turns WHERE conversation_id = conversations.id) AS turn_count
-    FROM conversations """
 CRASHED: Final = "The program ended before this call was done; it may have run or not."
-_HIGHEST: Final = "\U0010ffff"
 
 
 def load(connection: sqlite3.Connection, conversation_id: str) -> Conversation | None:
     """The conversation with the turns of its current path, from first to last; None if there is none."""
-    head = connection.execute("SELECT * FROM conversations WHERE id = ?", (conversation_id,)).fetchone()
+    head = _head(connection, conversation_id)
     if head is None:
         return None
-    rows = {row["id"]: row for row in connection.execute(_MESSAGES, {"id": conversation_id})}
-    by_prompt: dict[str, list[sqlite3.Row]] = {}
-    for row in connection.execute(_TURNS, {"id": conversation_id}):
-        by_prompt.setdefault(row["prompt_id"], []).append(row)
-    turns = [
-        _turn(connection, _on_path(by_prompt[message["id"]], rows), rows)
-        for message in _path(rows, head["current_message_id"])
-        if message["id"] in by_prompt
-    ]
-    return values.conversation_from(head, turns)
+    branches = tree.branches(connection, conversation_id)
+    path = branches.current(head["current_turn_id"])
+    conversation = values.conversation_from(head, turns(connection, path))
+    conversation.versions = tree.versions_on(path, branches)
+    return conversation
 
 
-def _path(rows: dict[str, sqlite3.Row], leaf: str | None) -> list[sqlite3.Row]:
-    """The messages from the first to `leaf`."""
-    path: list[sqlite3.Row] = []
-    remaining = dict(rows)
-    here = leaf
-    while here is not None and here in remaining:
-        path.append(remaining.pop(here))
-        here = path[-1]["parent_id"]
-    return path[::-1]
+def load_tree(connection: sqlite3.Connection, conversation_id: str) -> Tree | None:
+    """The conversation with its turns on all branches; None if there is none."""
+    head = _head(connection, conversation_id)
+    if head is None:
+        return None
+    branches = tree.branches(connection, conversation_id)
+    live = [node for node in branches.nodes.values() if node.is_live]
+    current = branches.current(head["current_turn_id"])
+    found = turns(connection, live)
+    return Tree(values.conversation_from(head, []), found, current[-1].id if current else None)
 
 
-def _on_path(siblings: list[sqlite3.Row], messages: dict[str, sqlite3.Row]) -> sqlite3.Row:
-    """Of the turns of one prompt the one whose reply is on the path; else the latest without a reply; else the latest."""
+def load_branch(
+    connection: sqlite3.Connection, conversation_id: str, turn_id: str
+) -> tuple[list[Turn], dict[str, tuple[str, ...]]]:
+    """The turns from `turn_id` to the newest leaf below it, and the versions at their places; empty if it is gone."""
+    branches = tree.branches(connection, conversation_id)
+    node = branches.nodes.get(turn_id)
+    leaf = branches.newest_leaf(turn_id) if node is not None and node.is_live else None
+    path = [] if leaf is None else branches.path(leaf.id)
+    path = path[[each.id for each in path].index(turn_id) :] if path else []
+    return turns(connection, path), tree.versions_on(path, branches)
 
-    def rank(row: sqlite3.Row) -> tuple[bool, bool, int]:
-        reply = messages.get(row["reply_id"])
-        return reply is not None and bool(reply["on_path"]), reply is None, row["number"]
 
-    return max(siblings, key=rank)
+def exists(connection: sqlite3.Connection, conversation_id: str) -> bool:
+    """Whether there is a row of it, deleted or not."""
+    query = "SELECT 1 FROM conversations WHERE id = ?"
+    return connection.execute(query, (conversation_id,)).fetchone() is not None
 
 
-def _turn(connection: sqlite3.Connection, row: sqlite3.Row, messages: dict[str, sqlite3.Row]) -> Turn:
-    prompt = values.message_from(messages[row["prompt_id"]])
+def _head(connection: sqlite3.Connection, conversation_id: str) -> sqlite3.Row | None:
+    query = "SELECT * FROM conversations WHERE id = ? AND deletion_id IS NULL"
+    row: sqlite3.Row | None = connection.execute(query, (conversation_id,)).fetchone()
+    return row
+
+
+def turns(connection: sqlite3.Connection, nodes: Iterable[tree.Node]) -> list[Turn]:
+    """The turns of `nodes`, each with all that belongs to it."""
+    return [_turn(connection, node.id) for node in nodes]
+
+
+def _turn(connection: sqlite3.Connection, turn_id: str) -> Turn:
+    row = connection.execute("SELECT * FROM turns WHERE id = ?", (turn_id,)).fetchone()
+    prompt = values.message_from(_message(connection, row["prompt_id"]))
     if row["outcome"] is None:
         turn, _ = _from_journal(connection, row, prompt)
         values.on_own_clock(turn)
         return turn
     requests = connection.execute("SELECT * FROM requests WHERE turn_id = ? ORDER BY position", (row["id"],)).fetchall()
-    reply = messages.get(row["reply_id"])
+    reply = _message(connection, row["reply_id"])
     return values.turn_from(row, prompt, requests, None if reply is None else values.message_from(reply))
+
+
+def _message(connection: sqlite3.Connection, message_id: str) -> Any:
+    return connection.execute("SELECT * FROM messages WHERE id = ?", (message_id,)).fetchone()
 
 
 def _from_journal(connection: sqlite3.Connection, row: sqlite3.Row, prompt: Message) -> tuple[Turn, float]:
@@ -126,26 +132,28 @@ def interrupted(connection: sqlite3.Connection, row: sqlite3.Row) -> Turn:
     return turn
 
 
-def summaries_by_prefix(connection: sqlite3.Connection, prefix: str) -> list[ConversationSummary]:
-    """The conversations whose id begins with `prefix`, newest first."""
-    query = _SUMMARY + "WHERE id >= ? AND id < ? ORDER BY updated_at DESC, id DESC"
-    return _summaries(connection.execute(query, (prefix, prefix + _HIGHEST)))
-
-
 def latest_summaries(connection: sqlite3.Connection, limit: int) -> list[ConversationSummary]:
     """The `limit` conversations with the newest turns, newest first."""
-    return _summaries(connection.execute(_SUMMARY + "ORDER BY updated_at DESC, id DESC LIMIT ?", (limit,)))
+    query = """
+        SELECT id, title, updated_at, created_at, model, pinned FROM conversations WHERE deletion_id IS NULL
+        ORDER BY updated_at DESC, id DESC LIMIT ?"""
+    return [values.summary_from(row) for row in connection.execute(query, (limit,))]
 
 
-def _summaries(rows: Iterable[sqlite3.Row]) -> list[ConversationSummary]:
-    return [ConversationSummary(row["id"], row["title"], row["updated_at"], row["turn_count"]) for row in rows]
+def all_ids(connection: sqlite3.Connection) -> list[str]:
+    """The ids of all conversations, oldest first."""
+    query = "SELECT id FROM conversations WHERE deletion_id IS NULL ORDER BY created_at, id"
+    return [row["id"] for row in connection.execute(query)]
 
 
 def latest_prompts(connection: sqlite3.Connection, limit: int) -> list[str]:
     """The texts of the `limit` latest prompts, newest first, each once; instructions to go on were typed by nobody."""
     texts: dict[str, None] = {}
-    query = "SELECT messages.* FROM turns JOIN messages ON messages.id = prompt_id WHERE NOT continues"
-    query += " ORDER BY started_at DESC, turns.number DESC"
+    query = """
+        SELECT messages.* FROM turns JOIN messages ON messages.id = prompt_id
+            JOIN conversations ON conversations.id = turns.conversation_id
+        WHERE NOT continues AND turns.deletion_id IS NULL AND conversations.deletion_id IS NULL
+        ORDER BY started_at DESC, turns.number DESC"""
     for row in connection.execute(query):
         if len(texts) >= limit:
             break

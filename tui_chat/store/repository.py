@@ -20,36 +20,51 @@ Failure is a value of its own. Whatever SQLite or the file system says comes out
 advice. A turn that could not be stored (a full disk) is stored with the next one that can, from the conversation the
 caller hands in. Damaged files are moved aside and named in `notices`; a newer schema is refused untouched.
 
-The tree. Messages point to their parents and a conversation points to the last message of its current path; editing and
+The tree. Messages point to their parents and a conversation points to the last turn of its current path; editing and
 regenerating add branches. A turn that begins moves the path to its prompt, its end moves it on to its reply, unless the
-path has gone elsewhere meanwhile.
+path has gone elsewhere meanwhile. One that begins or ends in what was deleted brings it back.
+
+Idle. Indexing and erasing are done in slices of some milliseconds while nothing else is queued (`idle`): after opening,
+after turns, after an import. What is deleted here is erased when the store closes, for at most two seconds; the rest is
+done after the next start.
 
 It must not know the engine, the screen, or the session. Whoever calls must not change a turn once it has been handed to
 `end_turn`: it is read in the thread.
 """
 
 import asyncio
+import logging
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
-from tui_chat.conversation import Conversation, ConversationSummary, Turn
-from tui_chat.errors import StoreUnavailableError
+from tui_chat.conversation import Conversation, Turn
+from tui_chat.errors import StoreError, StoreUnavailableError
 from tui_chat.events import Event
-from tui_chat.store import journal, reading, values, writing
+from tui_chat.listed import ConversationSummary
+from tui_chat.store import erasing, index, journal, reading, sweeping, values, writing
 from tui_chat.store.database import Database
+from tui_chat.store.idle import Idle
+from tui_chat.store.library import Library
 from tui_chat.store.owner import Owner, this_process
+from tui_chat.store.reader import Reader
 
 Result = TypeVar("Result")
+
+_log = logging.getLogger(__name__)
+IDLE_AFTER_OPENING: Final = 1.0  # seconds: the first paint comes first
+ERASING_AT_CLOSE: Final = 2.0  # seconds, at most
 
 
 class Store:
     """All conversations of one database. Every method but `close` raises only `StoreError` and its kinds.
 
-    `notices` holds sentences for the user about what happened while opening.
+    `notices` holds sentences for the user about what happened while opening. `library` is what can be done to
+    conversations as wholes.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -57,7 +72,14 @@ class Store:
         self._database = Database(path)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._closing: Future[None] | None = None
-        self._owner = Owner(0)
+        self.owner = Owner(0)
+        self._queued: deque[None] = deque()  # one for each job that has not begun
+        self._seen: set[str] = set()  # conversations that were stored while this was open; used in the thread only
+        self._is_closing = False
+        self._ending: asyncio.Task[None] | None = None
+        self._idle = Idle(self._idle_slice, self._submit_slice)
+        self.reader = Reader(path, self.read)
+        self.library = Library(self)
 
     @classmethod
     async def open(cls, path: Path | None) -> Self:
@@ -73,10 +95,11 @@ class Store:
         """
         store = cls(path)
         try:
-            await store._run(store._open)
+            await store.run(store._open)
         except BaseException:  # cancelled, too: the thread must not outlive a store that nobody holds
             store._begin_closing()
             raise
+        store.index_later(IDLE_AFTER_OPENING)
         return store
 
     @property
@@ -90,8 +113,12 @@ class Store:
         return self._database.notices
 
     async def close(self) -> None:
-        """Finish the queued jobs and close the file; calling it again waits for the same."""
-        await asyncio.shield(asyncio.wrap_future(self._begin_closing()))
+        """Finish the queued jobs, erase what was deleted here, and close the file; calling it again waits for the same."""
+        if self._ending is None:
+            self._is_closing = True
+            self._idle.stop()
+            self._ending = asyncio.create_task(self._end())
+        await asyncio.shield(self._ending)
 
     async def begin_turn(self, conversation: Conversation, turn: Turn) -> None:
         """Commit the conversation (title only if it has none), the prompt and the running turn; on the disk at return."""
@@ -99,11 +126,14 @@ class Store:
 
         def job() -> None:
             with self._database.writing(durable=True) as connection:
+                erasing.make_way(connection, conversation.id, turn.prompt.parent_id)
                 connection.execute(writing.BEGIN_CONVERSATION, row)
-                writing.save_missing(connection, turn.prompt.parent_id, earlier, self._owner)
-                writing.save_turn_start(connection, turn, self._owner)
+                writing.save_missing(connection, turn.prompt.parent_id, earlier, self.owner)
+                writing.save_turn_start(connection, turn, self.owner)
+                erasing.revive(connection, conversation.id, turn.id)
+            self._seen.add(conversation.id)
 
-        await self._run(job)
+        await self.run(job)
 
     async def journal(self, turn_id: str, events: Sequence[Event]) -> None:
         """Append events of a running turn; those of a turn that was not begun, or is over, are dropped."""
@@ -114,7 +144,7 @@ class Store:
                 journal.append(connection, records)
 
         if records:
-            await self._run(job)
+            await self.run(job)
 
     async def end_turn(self, conversation: Conversation, turn: Turn) -> None:
         """Commit the end of `turn`, and its beginning if that could not be stored; on the disk at return."""
@@ -122,12 +152,16 @@ class Store:
 
         def job() -> None:
             with self._database.writing(durable=True) as connection:
+                erasing.make_way(connection, conversation.id, turn.prompt.parent_id)
                 connection.execute(writing.NEW_CONVERSATION, row)
-                writing.save_missing(connection, turn.prompt.parent_id, earlier, self._owner)
-                writing.save_turn_start(connection, turn, self._owner)
+                writing.save_missing(connection, turn.prompt.parent_id, earlier, self.owner)
+                writing.save_turn_start(connection, turn, self.owner)
                 writing.save_turn_end(connection, turn)
+                erasing.revive(connection, conversation.id, turn.id)
+            self._seen.add(conversation.id)
 
-        await self._run(job)
+        await self.run(job)
+        self.index_later()
 
     async def set_in_context(self, turn_id: str, in_context: bool) -> None:
         """Remember whether a turn goes out with later requests; nothing happens if it is not stored."""
@@ -136,41 +170,51 @@ class Store:
             with self._database.writing(durable=True) as connection:
                 connection.execute("UPDATE turns SET in_context = ? WHERE id = ?", (in_context, turn_id))
 
-        await self._run(job)
+        await self.run(job)
 
     async def save_conversation(self, conversation: Conversation) -> None:
-        """Remember title, model, system prompt, draft and queue as they stand; safe from all but a power cut."""
+        """Remember title, model, system prompt, draft, queue and place as they stand; safe from all but a power cut.
+
+        A title that the user gave stays (`Library.rename` changes it), and so does `pinned`. A conversation that was
+        stored once and is erased by now does not come back.
+        """
         row = values.conversation_row(conversation)
 
         def job() -> None:
             with self._database.writing(durable=False) as connection:
-                connection.execute(writing.SAVE_CONVERSATION, row)
+                if conversation.id in self._seen and not reading.exists(connection, conversation.id):
+                    return
+                writing.save_conversation(connection, row)
+            self._seen.add(conversation.id)
 
-        await self._run(job)
+        await self.run(job)
 
     async def load(self, conversation_id: str) -> Conversation | None:
         """The conversation with the turns of its current path, their stamps in seconds since each began, or None.
 
         A turn that another process is writing is shown as far as its journal goes, without an outcome.
         """
-        return await self._read(lambda connection: reading.load(connection, conversation_id))
 
-    async def find(self, prefix: str) -> list[ConversationSummary]:
-        """The conversations whose id begins with `prefix`, newest first."""
-        return await self._read(lambda connection: reading.summaries_by_prefix(connection, prefix))
+        def query(connection: sqlite3.Connection) -> Conversation | None:
+            loaded = reading.load(connection, conversation_id)
+            if loaded is not None:
+                self._seen.add(conversation_id)
+            return loaded
+
+        return await self.read(query)
 
     async def recent(self, limit: int = 10) -> list[ConversationSummary]:
         """The conversations with the latest turns, newest first."""
-        return await self._read(lambda connection: reading.latest_summaries(connection, limit))
+        return await self.read(lambda connection: reading.latest_summaries(connection, limit))
 
     async def recent_prompts(self, limit: int = 200) -> list[str]:
         """The latest prompts of all conversations, newest first, each text once."""
-        return await self._read(lambda connection: reading.latest_prompts(connection, limit))
+        return await self.read(lambda connection: reading.latest_prompts(connection, limit))
 
     # In the store's thread -----------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        self._owner = this_process()
+        self.owner = this_process()
         self._database.open()
         try:
             self._end_abandoned()
@@ -179,28 +223,87 @@ class Store:
 
     def _end_abandoned(self) -> None:
         with self._database.reading() as connection:
-            if not reading.abandoned(connection, self._owner, time.time()):
+            if not reading.abandoned(connection, self.owner, time.time()):
                 return  # the usual case must not ask for the write lock
         with self._database.writing(durable=True) as connection:
-            for row in reading.abandoned(connection, self._owner, time.time()):
+            for row in reading.abandoned(connection, self.owner, time.time()):
                 writing.save_turn_end(connection, reading.interrupted(connection, row))
 
-    # Between the loop and the thread -------------------------------------------------------------------------------
+    def _idle_slice(self) -> bool:
+        """A bit of what can wait; returns whether there is more."""
+        if self._queued or self.index_slice():
+            return True
+        return self.erase_slice((), lambda: bool(self._queued) or self._is_closing)
 
-    async def _read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
+    def index_slice(self) -> bool:
+        """A bit of indexing; returns whether there is more."""
+        with self._database.writing(durable=False, patient=False) as connection:
+            return index.index_some(connection)
+
+    def erase_slice(self, mine: Collection[str], is_late: Callable[[], bool]) -> bool:
+        """A bit of erasing what nobody can bring back; returns whether there is more that can be done now."""
+        return sweeping.sweep(self._database, self.owner, mine, is_late)
+
+    def _close(self) -> None:
+        try:
+            ends = time.monotonic() + ERASING_AT_CLOSE
+            while self.library.deleted and time.monotonic() < ends:
+                if not self.erase_slice(self.library.deleted, lambda: time.monotonic() > ends):
+                    break
+        except StoreError as error:
+            _log.info("what was deleted is erased after the next start: %s", error)
+        finally:
+            self._database.close()
+
+    # Between the loop and the thread, for `library` too --------------------------------------------------------------
+
+    def index_later(self, delay: float = 0.0) -> None:
+        """Index what is new, and erase what is due, when there is nothing else to do."""
+        self._idle.start(delay)
+
+    async def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
+        """The answer of `query`, which sees one state of the database."""
+
         def job() -> Result:
             with self._database.reading() as connection:
                 return query(connection)
 
-        return await self._run(job)
+        return await self.run(job)
 
-    async def _run(self, job: Callable[[], Result]) -> Result:
-        if self._closing is not None:
+    async def write(self, change: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Make a change in one transaction; on the disk at return."""
+
+        def job() -> Result:
+            with self._database.writing(durable=True) as connection:
+                return change(connection)
+
+        return await self.run(job)
+
+    async def run(self, job: Callable[[], Result]) -> Result:
+        """Have `job` done in the store's thread, behind those that are queued."""
+        if self._is_closing:
             raise StoreUnavailableError("the store is closed")
-        return await asyncio.shield(asyncio.wrap_future(self._executor.submit(job)))
+
+        def begin() -> Result:
+            self._queued.popleft()
+            return job()
+
+        self._queued.append(None)
+        return await asyncio.shield(asyncio.wrap_future(self._executor.submit(begin)))
+
+    def _submit_slice(self, work: Callable[[], bool]) -> Future[bool] | None:
+        return None if self._is_closing else self._executor.submit(work)
+
+    async def _end(self) -> None:
+        try:
+            await self.reader.close()  # first: only the last connection can put the log away, if it may write
+        finally:
+            closing = self._begin_closing()
+        await asyncio.wrap_future(closing)
 
     def _begin_closing(self) -> Future[None]:
         if self._closing is None:
-            self._closing = self._executor.submit(self._database.close)
+            self._is_closing = True
+            self._closing = self._executor.submit(self._close)
             self._executor.shutdown(wait=False)  # what is queued is still done
         return self._closing

@@ -28,6 +28,8 @@ _UNAVAILABLE: Final = {
     sqlite3.SQLITE_IOERR: ("cannot be read or written", "check the disk and its free space, then try again"),
 }
 
+_REFUSED: Final = (UnicodeEncodeError, OverflowError)  # by Python's module, before SQLite sees it: an id from outside
+
 
 @contextmanager
 def immediate(connection: sqlite3.Connection) -> Iterator[None]:
@@ -70,7 +72,7 @@ def translated(path: Path | None) -> Iterator[None]:
     """Every error of SQLite or the file system as a `StoreError` that names the file."""
     try:
         yield
-    except (sqlite3.Error, OSError, JSONDecodeError, RecursionError) as error:
+    except (sqlite3.Error, OSError, JSONDecodeError, RecursionError, *_REFUSED) as error:
         raise _as_ours(error, path) from error
 
 

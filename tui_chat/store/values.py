@@ -1,15 +1,16 @@
 """Values to rows and back; pure.
 
 Why it exists: what comes from outside holds lone surrogates, NULs and integers beyond 2**63, and SQLite takes none of
-these well. Here, at the edge, JSON stays JSON, surrogates become U+FFFD and stamps become seconds since the turn
-started. It must not know connections or transactions.
+these well. Here, at the edge, JSON stays JSON, surrogates become U+FFFD, numbers that no column holds the nearest that
+one does, and stamps seconds since the turn started. It must not know connections or transactions.
 """
 
 import dataclasses
 import json
+import math
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from tui_chat.conversation import (
     Block,
@@ -19,11 +20,14 @@ from tui_chat.conversation import (
     Outcome,
     Request,
     Role,
+    SideRequest,
     Stamps,
+    TitleFrom,
     ToolCall,
     Turn,
 )
 from tui_chat.errors import Failure, StoreError
+from tui_chat.listed import ConversationSummary
 from tui_chat.store.owner import Owner
 from tui_chat.text import storable
 from tui_chat.usage import Usage
@@ -31,6 +35,8 @@ from tui_chat.usage import Usage
 Row = sqlite3.Row
 
 STAMPS: Final = tuple(field.name for field in dataclasses.fields(Stamps))
+TITLES_FROM: Final[tuple[TitleFrom, ...]] = get_args(TitleFrom)
+_INTEGERS: Final = 2**63  # the end of what an INTEGER column holds
 COUNTS: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
 
@@ -50,23 +56,60 @@ def plain(value: object) -> str | None:
     return storable(value) if isinstance(value, str) else to_json(value)
 
 
+def seconds(value: object) -> float:
+    """A stamp for a column; what is no number that a clock could show becomes 0.0."""
+    try:
+        number = float(value)  # type: ignore[arg-type]  # an import may bring anything
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return number if math.isfinite(number) else 0.0
+
+
+def _optional(value: object) -> float | None:
+    return None if value is None else seconds(value)
+
+
+def _integer(value: int) -> int:
+    return max(-_INTEGERS, min(int(value), _INTEGERS - 1))
+
+
 def conversation_row(conversation: Conversation) -> dict[str, Any]:
-    """What `save_conversation` keeps; `updated_at` counts for a new row only."""
+    """A conversation; `updated_at`, `pinned` and `origin` count for a new row only."""
+    title_from = conversation.title_from
     return {
-        "id": conversation.id,
-        "created_at": conversation.created_at,
-        "updated_at": conversation.created_at,
+        "id": storable(conversation.id),
+        "created_at": seconds(conversation.created_at),
+        "updated_at": seconds(conversation.created_at),
         "title": storable(conversation.title),
+        "title_from": title_from if title_from in TITLES_FROM else "prompt",
         "model": plain(conversation.model),
         "system": plain(conversation.system),
         "effort": plain(conversation.effort),
         "draft": storable(conversation.draft),
         "queued": to_json(conversation.queued),
+        "place": plain(conversation.place),
+        "pinned": bool(conversation.pinned),
+        "origin": None if conversation.origin is None else to_json(conversation.origin),
+        "side_requests": side_requests_json(conversation.side_requests),
     }
 
 
+def side_requests_json(requests: Sequence[SideRequest]) -> str | None:
+    """Requests beside the talk as JSON; None if there are none."""
+    return to_json([{**_fields(each), "usage": each.usage.fields} for each in requests]) if requests else None
+
+
+def side_requests_from(text: str | None) -> tuple[SideRequest, ...]:
+    """The requests that `side_requests_json` wrote."""
+    return tuple(SideRequest(**{**each, "usage": Usage(each["usage"])}) for each in json.loads(text or "[]"))
+
+
+def _fields(value: SideRequest) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
 def conversation_from(row: Row, turns: list[Turn]) -> Conversation:
-    """The conversation of a row, with the turns of its current path."""
+    """The conversation of a row, with the turns of its current path; `versions` is left to the caller."""
     return Conversation(
         id=row["id"],
         created_at=row["created_at"],
@@ -77,20 +120,32 @@ def conversation_from(row: Row, turns: list[Turn]) -> Conversation:
         draft=row["draft"],
         queued=tuple(json.loads(row["queued"])),
         turns=turns,
+        pinned=bool(row["pinned"]),
+        title_from=row["title_from"],
+        place=row["place"],
+        origin=None if row["origin"] is None else json.loads(row["origin"]),
+        side_requests=side_requests_from(row["side_requests"]),
+    )
+
+
+def summary_from(row: Row) -> ConversationSummary:
+    """The line of a list that a conversation's row makes."""
+    return ConversationSummary(
+        row["id"], row["title"], row["updated_at"], row["created_at"], row["model"], bool(row["pinned"])
     )
 
 
 def message_row(conversation_id: str, message: Message) -> dict[str, Any]:
     """A message of a conversation."""
     return {
-        "id": message.id,
-        "conversation_id": conversation_id,
-        "parent_id": message.parent_id,
+        "id": storable(message.id),
+        "conversation_id": storable(conversation_id),
+        "parent_id": plain(message.parent_id),
         "role": message.role,
         "blocks": to_json(message.blocks),
         "unfinished": to_json(message.unfinished),
-        "created_at": message.created_at,
-        "continues": message.continues,
+        "created_at": seconds(message.created_at),
+        "continues": bool(message.continues),
     }
 
 
@@ -107,15 +162,16 @@ def message_from(row: Row) -> Message:
 def running_row(turn: Turn, owner: Owner) -> dict[str, Any]:
     """A turn as it begins, owned by the process that writes it."""
     return {
-        "id": turn.id,
-        "conversation_id": turn.conversation_id,
-        "prompt_id": turn.prompt.id,
-        "reply_id": turn.reply_id,
+        "id": storable(turn.id),
+        "conversation_id": storable(turn.conversation_id),
+        "prompt_id": storable(turn.prompt.id),
+        "reply_id": storable(turn.reply_id),
         "model": storable(turn.model),
         "server": storable(turn.server),
-        "started_at": turn.started_at,
-        "in_context": turn.in_context,
-        "started": turn.started,
+        "started_at": seconds(turn.started_at),
+        "in_context": bool(turn.in_context),
+        "copy_of": plain(turn.copy_of),
+        "started": seconds(turn.started),
         "owner_pid": owner.pid,
         "owner_started": owner.started,
         "owner_boot": owner.boot,
@@ -126,16 +182,16 @@ def running_row(turn: Turn, owner: Owner) -> dict[str, Any]:
 def ended_row(turn: Turn) -> dict[str, Any]:
     """What the end of a turn adds to its row."""
     return {
-        "id": turn.id,
+        "id": storable(turn.id),
         "outcome": turn.outcome,
         "stop_reason": plain(turn.stop_reason),
         "error": _failure_json(turn.error),
         "usage": to_json(turn.usage.fields),
-        "usage_is_final": turn.usage_is_final,
+        "usage_is_final": bool(turn.usage_is_final),
         "duration": _since(turn, turn.ended),
-        "closed_after": turn.closed_after,
-        "retry_of": turn.retry_of,
-        "in_context": turn.in_context,
+        "closed_after": _optional(turn.closed_after),
+        "retry_of": _integer(turn.retry_of),
+        "in_context": bool(turn.in_context),
     }
 
 
@@ -148,23 +204,24 @@ def _request_row(turn: Turn, position: int, request: Request) -> dict[str, Any]:
     blocks = request.ordered_blocks
     apart = bool(blocks) and (len(turn.rounds) > 1 or turn.rounds[0] is not request or bool(request.calls))
     return {
-        "turn_id": turn.id,
+        "turn_id": storable(turn.id),
         "position": position,
-        "attempt": request.attempt,
+        "attempt": _integer(request.attempt),
         "model": storable(request.model),
         "served_model": plain(request.served_model),
         **{name: _since(turn, getattr(request.stamps, name)) for name in STAMPS},
+        "sent": _since(turn, request.stamps.sent) or 0.0,
         "usage": to_json(request.usage.fields),
         **{name: request.usage.count(name) for name in COUNTS},
-        "usage_is_final": request.usage_is_final,
+        "usage_is_final": bool(request.usage_is_final),
         "stop_reason": plain(request.stop_reason),
         "stop_details": None if request.stop_details is None else to_json(request.stop_details),
         "error": _failure_json(request.error),
         "request_id": plain(request.request_id),
         "message_id": plain(request.message_id),
-        "delta_count": request.delta_count,
-        "characters": request.characters,
-        "pings": request.pings,
+        "delta_count": _integer(request.delta_count),
+        "characters": _integer(request.characters),
+        "pings": _integer(request.pings),
         "blocks": to_json([block.content() for block in blocks]) if apart else None,
         "unfinished": to_json([at for at, block in enumerate(blocks) if not block.ended]) if apart else None,
         "unknown_events": to_json(request.unknown_events) if request.unknown_events else None,
@@ -193,6 +250,7 @@ def turn_from(row: Row, prompt: Message, requests: Sequence[Row], reply: Message
         closed_after=row["closed_after"],
         in_context=bool(row["in_context"]),
         retry_of=row["retry_of"],
+        copy_of=row["copy_of"],
     )
     if reply is not None and len(turn.rounds) == 1 and not turn.rounds[0].calls:
         turn.rounds[0].blocks = _blocks(reply.blocks, reply.unfinished)
@@ -242,7 +300,7 @@ def on_own_clock(turn: Turn) -> None:
 
 
 def _since(turn: Turn, stamp: float | None) -> float | None:
-    return None if stamp is None else stamp - turn.started
+    return None if stamp is None else seconds(stamp) - seconds(turn.started)
 
 
 def _blocks(contents: Sequence[ContentBlock], unfinished: Sequence[int]) -> dict[int, Block]:

@@ -5,42 +5,68 @@ know threads or the event loop.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from tui_chat.conversation import Turn
-from tui_chat.store import values
+from tui_chat.conversation import Message, Turn
+from tui_chat.store import index, values
+from tui_chat.store.keys import search_key
 from tui_chat.store.owner import Owner
+from tui_chat.text import storable
 
 _ADD_CONVERSATION: Final = """
-    INSERT INTO conversations (id, created_at, updated_at, title, model, system, effort, draft, queued)
-    VALUES (:id, :created_at, :updated_at, :title, :model, :system, :effort, :draft, :queued)
+    INSERT INTO conversations (id, created_at, updated_at, title, title_from, model, system, effort, draft, queued, place,
+        pinned, origin, side_requests)
+    VALUES (:id, :created_at, :updated_at, :title, :title_from, :model, :system, :effort, :draft, :queued, :place,
+        :pinned, :origin, :side_requests)
     ON CONFLICT (id) DO """
 _UPDATE: Final = """UPDATE SET
     model = excluded.model, system = excluded.system, effort = excluded.effort,
-    draft = excluded.draft, queued = excluded.queued, title = """
+    draft = excluded.draft, queued = excluded.queued, place = excluded.place,
+    title = CASE WHEN {kept} THEN title ELSE excluded.title END,
+    title_from = CASE WHEN {kept} THEN title_from ELSE excluded.title_from END"""
 NEW_CONVERSATION: Final = _ADD_CONVERSATION + "NOTHING"
-SAVE_CONVERSATION: Final = _ADD_CONVERSATION + _UPDATE + "excluded.title"
-# A title given meanwhile, perhaps in another window, is not taken back by a turn that begins.
-BEGIN_CONVERSATION: Final = _ADD_CONVERSATION + _UPDATE + "CASE title WHEN '' THEN excluded.title ELSE title END"
+# A title given meanwhile, perhaps in another window, is not taken back by a turn that begins ...
+BEGIN_CONVERSATION: Final = _ADD_CONVERSATION + _UPDATE.format(kept="title <> ''")
+# ... nor one that the user gave by a window that does not know it: `rename` is the way to change it.
+_SAVE_CONVERSATION: Final = _ADD_CONVERSATION + _UPDATE.format(kept="title_from = 'user' AND title <> ''")
 
 _ADD_MESSAGE: Final = """
-    INSERT INTO messages (id, conversation_id, parent_id, role, blocks, unfinished, created_at, continues)
-    VALUES (:id, :conversation_id, :parent_id, :role, :blocks, :unfinished, :created_at, :continues)
-    ON CONFLICT (id) DO """
-_ADD_PROMPT: Final = _ADD_MESSAGE + "NOTHING"  # siblings share it
-_ADD_REPLY: Final = _ADD_MESSAGE + "UPDATE SET blocks = excluded.blocks, unfinished = excluded.unfinished"
+    INSERT INTO messages (id, conversation_id, parent_id, role, blocks, unfinished, created_at, continues, search_key)
+    VALUES (:id, :conversation_id, :parent_id, :role, :blocks, :unfinished, :created_at, :continues, :search_key)"""
+
+
+def save_conversation(connection: sqlite3.Connection, row: Mapping[str, Any]) -> None:
+    """What is kept beside the turns. Requests beside the talk are added to those of other windows."""
+    connection.execute(_SAVE_CONVERSATION, row)
+    add_side_requests(connection, row)
+
+
+def add_side_requests(connection: sqlite3.Connection, row: Mapping[str, Any]) -> bool:
+    """Store the requests of a conversation's row that are not stored yet; whether there were any."""
+    if row["side_requests"] is None:
+        return False
+    query = "SELECT side_requests FROM conversations WHERE id = ?"
+    known = values.side_requests_from(connection.execute(query, (row["id"],)).fetchone()[0])
+    missing = [each for each in values.side_requests_from(row["side_requests"]) if each not in known]
+    if missing:
+        joined = values.side_requests_json([*known, *missing])
+        connection.execute("UPDATE conversations SET side_requests = ? WHERE id = ?", (joined, row["id"]))
+    return bool(missing)
 
 
 def save_turn_start(connection: sqlite3.Connection, turn: Turn, owner: Owner) -> None:
     """The prompt and the running turn, which becomes the end of the current path; nothing if it is there already."""
     if _outcome(connection, turn.id) is not None:
         return
-    connection.execute(_ADD_PROMPT, values.message_row(turn.conversation_id, turn.prompt))
-    _insert(connection, "turns", values.running_row(turn, owner))
+    row = values.running_row(turn, owner)
+    if not _is_there(connection, row["prompt_id"]):  # versions share it
+        add_message(connection, values.message_row(turn.conversation_id, turn.prompt))
+    insert(connection, "turns", row)
     connection.execute(
-        "UPDATE conversations SET current_message_id = ?, updated_at = max(updated_at, ?) WHERE id = ?",
-        (turn.prompt.id, turn.started_at, turn.conversation_id),
+        "UPDATE conversations SET current_message_id = :prompt_id, current_turn_id = :id,"
+        " updated_at = max(updated_at, :started_at) WHERE id = :conversation_id",
+        row,
     )
 
 
@@ -48,29 +74,57 @@ def save_turn_end(connection: sqlite3.Connection, turn: Turn) -> None:
     """The end of a turn that has its row: reply, requests, outcome. Its journal is no longer needed."""
     reply = turn.reply()
     if reply is not None:
-        connection.execute(_ADD_REPLY, values.message_row(turn.conversation_id, reply))
+        _save_reply(connection, turn.conversation_id, reply)
     row = values.ended_row(turn)
     assignments = ", ".join(f"{name} = :{name}" for name in row if name != "id")
     connection.execute(f"UPDATE turns SET {assignments} WHERE id = :id", row)  # noqa: S608 - our own column names
-    connection.execute("DELETE FROM requests WHERE turn_id = ?", (turn.id,))
+    connection.execute("DELETE FROM requests WHERE turn_id = ?", (row["id"],))
     for request in values.request_rows(turn):
-        _insert(connection, "requests", request)
-    connection.execute("DELETE FROM journal WHERE turn_id = ?", (turn.id,))
+        insert(connection, "requests", request)
+    connection.execute("DELETE FROM journal WHERE turn_id = ?", (row["id"],))
     connection.execute(
-        "UPDATE conversations SET updated_at = max(updated_at, ?) WHERE id = ?",
-        (turn.started_at + ((turn.ended or turn.started) - turn.started), turn.conversation_id),
+        "UPDATE conversations SET updated_at = max(updated_at, ?)"
+        " WHERE id = (SELECT conversation_id FROM turns WHERE id = ?)",
+        (ended_at(turn), row["id"]),
     )
     if reply is not None:
         # Only if the path still ends at its prompt: a sibling that ended first, or a later turn, is not pushed away.
         connection.execute(
-            "UPDATE conversations SET current_message_id = ? WHERE id = ? AND current_message_id = ?",
-            (reply.id, turn.conversation_id, turn.prompt.id),
+            "UPDATE conversations SET current_message_id = turns.reply_id, current_turn_id = turns.id"
+            " FROM turns WHERE turns.id = ? AND conversations.id = turns.conversation_id"
+            " AND current_message_id = turns.prompt_id",
+            (row["id"],),
         )
+
+
+def ended_at(turn: Turn) -> float:
+    """The wall clock at the end of a turn."""
+    started = values.seconds(turn.started)
+    return values.seconds(turn.started_at) + (values.seconds(turn.ended or turn.started) - started)
+
+
+def _save_reply(connection: sqlite3.Connection, conversation_id: str, reply: Message) -> None:
+    row = values.message_row(conversation_id, reply)
+    known = connection.execute("SELECT * FROM messages WHERE id = ?", (row["id"],)).fetchone()
+    if known is None:
+        add_message(connection, row)
+    elif (known["blocks"], known["unfinished"]) != (row["blocks"], row["unfinished"]):
+        index.unindex(connection, [known])  # or its old words would be found for ever
+        connection.execute("UPDATE messages SET blocks = :blocks, unfinished = :unfinished WHERE id = :id", row)
+
+
+def _is_there(connection: sqlite3.Connection, message_id: str) -> bool:
+    return connection.execute("SELECT 1 FROM messages WHERE id = ?", (storable(message_id),)).fetchone() is not None
+
+
+def add_message(connection: sqlite3.Connection, row: dict[str, Any]) -> None:
+    """Insert a message that is not there; it waits to be indexed, with the negative of its key (see migrations)."""
+    connection.execute(_ADD_MESSAGE, {**row, "search_key": -search_key(connection, row["created_at"])})
 
 
 def save_missing(connection: sqlite3.Connection, parent_id: str | None, turns: Sequence[Turn], owner: Owner) -> None:
     """Store the ended turns that could not be stored when they ran (a full disk), so that `parent_id` exists."""
-    if parent_id is None or connection.execute("SELECT 1 FROM messages WHERE id = ?", (parent_id,)).fetchone():
+    if parent_id is None or _is_there(connection, parent_id):
         return
     for turn in turns:
         known = _outcome(connection, turn.id)
@@ -81,10 +135,11 @@ def save_missing(connection: sqlite3.Connection, parent_id: str | None, turns: S
 
 def _outcome(connection: sqlite3.Connection, turn_id: str) -> tuple[str | None] | None:
     """The stored outcome in a tuple; None if the turn is not stored."""
-    row = connection.execute("SELECT outcome FROM turns WHERE id = ?", (turn_id,)).fetchone()
+    row = connection.execute("SELECT outcome FROM turns WHERE id = ?", (storable(turn_id),)).fetchone()
     return None if row is None else (row["outcome"],)
 
 
-def _insert(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
+def insert(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
+    """A row whose names are its columns."""
     names, holes = ", ".join(row), ", ".join(f":{name}" for name in row)
     connection.execute(f"INSERT INTO {table} ({names}) VALUES ({holes})", row)  # noqa: S608 - our own names

@@ -11,23 +11,26 @@ import time
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
+from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from tui_chat.config import Config
-from tui_chat.conversation import ConversationSummary
-from tui_chat.errors import TuiChatError
+from tui_chat.conversation import Outcome, Turn
+from tui_chat.errors import StoreError, TuiChatError
 from tui_chat.runtime import Runtime, read_state, write_state
+from tui_chat.session import ChatSession
 from tui_chat.text import sanitise_line
-from tui_chat.ui import wording
 from tui_chat.ui.commands import COMMANDS
 from tui_chat.ui.conversation_commands import ConversationCommands
 from tui_chat.ui.driver import driver_class, take_mouse
 from tui_chat.ui.garbage import Collector
+from tui_chat.ui.history_text import recent_entries
+from tui_chat.ui.library_commands import LibraryCommands
 from tui_chat.ui.links import link_note, may_open
 from tui_chat.ui.screens.chat import ChatScreen
 from tui_chat.ui.screens.log_screen import LogScreen
@@ -36,9 +39,10 @@ from tui_chat.ui.widgets.composer import Composer
 from tui_chat.ui.widgets.message_log import MessageLog
 
 _log = logging.getLogger(__name__)
+RECENT: Final = 5  # conversations on the start screen
 
 
-class TuiChatApp(ConversationCommands):
+class TuiChatApp(ConversationCommands, LibraryCommands):
     """See the module. `prompt` is sent at once; `resume` is an id prefix, `continue_last` the last conversation."""
 
     CSS_PATH = "app.tcss"
@@ -47,6 +51,7 @@ class TuiChatApp(ConversationCommands):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True),
         Binding("ctrl+l", "redraw", "Redraw", id="app.redraw", priority=True),
+        Binding("ctrl+r", "history", "History", id="app.history", priority=True),
     ]
 
     def __init__(
@@ -65,6 +70,7 @@ class TuiChatApp(ConversationCommands):
         self._prompt, self._resume, self._continue_last = prompt, resume, continue_last
         self._prompts: list[str] = []
         self._quitting = False
+        self._replacing = asyncio.Lock()
         self._collector: Collector | None = None
         self.mouse_taken = True
         self._state_dir: Path | None = config.data_dir if store_conversations else None
@@ -107,13 +113,13 @@ class TuiChatApp(ConversationCommands):
             else:
                 session = await self.runtime.new_session()
             self._prompts = (await self.runtime.store.recent_prompts())[::-1]
-            recent = await self.runtime.store.recent(3)
         except TuiChatError as error:
             self.failure = error.sentence
             self.exit(1)
             return
         chat.composer.set_history(self._prompts)
-        chat.attach(session, [f"{_title(each)}  {wording.age(time.time() - each.updated_at)}" for each in recent])
+        chat.attach(session)
+        await self._offer_recent()
         # Only now: the SDK's import takes most of a second of the interpreter, which a long conversation would share.
         self.runtime.preload()
         if self._prompt:
@@ -155,6 +161,8 @@ class TuiChatApp(ConversationCommands):
         """Every command of the table, in the palette."""
         chat = self.chat
         for command in COMMANDS:
+            if not command.palette:
+                continue
             title = f"{command.title}  {command.key}" if command.key else command.title
 
             def run(command: Any = command) -> None:
@@ -164,31 +172,60 @@ class TuiChatApp(ConversationCommands):
 
     def action_command_palette(self) -> None:
         """Every command, by typing."""
-        from tui_chat.ui.screens.palette import Palette  # as the dialogs
+        from tui_chat.ui.screens.history import HistoryScreen  # as the dialogs
+        from tui_chat.ui.screens.palette import Palette
 
-        if not isinstance(self.screen, Palette):
+        if not isinstance(self.screen, Palette | HistoryScreen):  # the commands are those of the chat
             self.push_screen(Palette(id="--command-palette"))
 
     async def action_new_chat(self) -> None:
         """Leave the conversation, saved, and start an empty one."""
-        await self._replace_session(None)
+        await self.replace_session(None)
 
-    async def open_conversation(self, conversation_id: str) -> None:
-        """Leave the conversation, saved, and open another."""
-        await self._replace_session(conversation_id)
+    async def replace_session(self, conversation_id: str | None) -> bool:
+        """Leave the conversation, saved, for another or (None) an empty one; False if that cannot be opened."""
+        async with self._replacing:  # a double click must not leave what it has just opened
+            chat = self.chat
+            if chat.session is None or chat.session.conversation.id == conversation_id:
+                return chat.session is not None
+            try:  # opened first: what cannot be opened leaves all as it is
+                session = await (
+                    self.runtime.resume(conversation_id) if conversation_id else self.runtime.new_session()
+                )
+            except TuiChatError as error:
+                self.notify(sanitise_line(error.sentence), severity="error", markup=False)
+                return False
+            await chat.leave()
+            chat.start_over()
+            chat.attach(session)
+        await self._offer_recent()
+        return True
 
-    async def _replace_session(self, conversation_id: str | None) -> None:
-        chat = self.chat
-        if chat.session is None:
-            return
-        await chat.leave()
+    async def _offer_recent(self) -> None:
+        """On an empty screen: the last conversations, to be opened from there."""
         try:
-            session = await (self.runtime.resume(conversation_id) if conversation_id else self.runtime.new_session())
-        except TuiChatError as error:
-            self.notify(sanitise_line(error.sentence), severity="error", markup=False)
+            rows = await self.runtime.store.recent(RECENT)
+        except StoreError as error:
+            _log.info("the last conversations are not known: %s", error)
             return
-        chat.start_over()
-        chat.attach(session)
+        session = self.chat.session
+        if session is not None and not session.conversation.turns and not self.chat.busy:
+            self.chat.log_widget.add_entries(recent_entries(rows, time.time(), self.size.width))
+
+    @on(MessageLog.ActionChosen)
+    def entry_chosen(self, message: MessageLog.ActionChosen) -> None:
+        """A conversation of the start screen; the other actions are the chat screen's."""
+        if message.action == "open_conversation":
+            self.run_worker(self.open_conversation(message.turn_id), group="open", exit_on_error=False)
+
+    def after_turn(self, session: ChatSession, turn: Turn) -> None:
+        """A turn has ended: a title may be asked for, beside whatever comes next."""
+        if turn.outcome is Outcome.COMPLETED:
+            self.run_worker(self._suggest_title(session), group="title", exit_on_error=False)
+
+    async def _suggest_title(self, session: ChatSession) -> None:
+        if await self.runtime.suggest_title(session) is not None and session is self.chat.session:
+            self.show_title()
 
     def action_theme(self, argument: str = "") -> None:
         """Choose the colours; the choice is remembered."""
@@ -225,33 +262,6 @@ class TuiChatApp(ConversationCommands):
     def _set_mouse(self, *, taken: bool) -> None:
         self.mouse_taken = taken
         take_mouse(self, taken=taken)
-
-    async def action_resume(self, argument: str = "") -> None:
-        """Open an earlier conversation."""
-        if self.chat.session is None:
-            return
-        entries = [
-            (each.id, _title(each), wording.age(time.time() - each.updated_at), each.turn_count)
-            for each in await self.runtime.store.recent(200)
-        ]
-        wanted = argument.lower()
-        fitting = [each for each in entries if each[0].startswith(wanted) or wanted in each[1].lower()]
-        if argument and len(fitting) == 1:
-            await self.open_conversation(fitting[0][0])
-            return
-        from tui_chat.ui.screens.dialogs import PickScreen  # as above
-
-        rows = [
-            (id_, f"{title}  {age} · {count} turn{'s' if count != 1 else ''}")
-            for id_, title, age, count in fitting or entries
-        ]
-        self.push_screen(
-            PickScreen("Resume", rows, show_key=False, current=self.chat.session.conversation.id), self._resume_chosen
-        )
-
-    def _resume_chosen(self, conversation_id: str | None) -> None:
-        if conversation_id:
-            self.run_worker(self.open_conversation(conversation_id))
 
     def action_help(self) -> None:
         """Show all keys and words."""
@@ -295,13 +305,13 @@ class TuiChatApp(ConversationCommands):
 def _binding_ids() -> set[str | None]:
     """The names by which bindings can be remapped."""
     from tui_chat.ui.screens.approval import ApprovalScreen  # as the dialogs; asked only where keys are remapped
+    from tui_chat.ui.screens.history import HistoryScreen
+    from tui_chat.ui.widgets.find_bar import FindField
+    from tui_chat.ui.widgets.history_field import HistoryField, TitleField
 
-    owners = (TuiChatApp, ChatScreen, LogScreen, Composer, MessageLog, ApprovalScreen)
+    screens = (TuiChatApp, ChatScreen, LogScreen, ApprovalScreen, HistoryScreen)
+    owners = (*screens, Composer, MessageLog, FindField, HistoryField, TitleField)
     return {binding.id for owner in owners for binding in owner.BINDINGS if isinstance(binding, Binding)}
-
-
-def _title(summary: ConversationSummary) -> str:
-    return sanitise_line(summary.title) or "untitled"
 
 
 def _log_hint(config: Config) -> str:

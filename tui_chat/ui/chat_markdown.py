@@ -4,12 +4,10 @@ Each message stands below a heading that says whose it is, verbatim and in order
 was stopped in the middle of its code) gets it closed, else the next heading would be part of the code.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
-_FENCE: Final = re.compile(r"(`{3,})[^`]*|(~{3,}).*")
+from tui_chat.exchange.markdown import open_fence
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +28,8 @@ def _message(message: Said) -> str:
     text = message.text
     if text and not text.endswith(("\n", "\r")):
         text += "\n"
-    if fence := _open_fence(text):
+    if fence := open_fence(text):
         text += fence + "\n"
     body = f"\n{text}" if text else ""
     note = f"\n*{message.note}*\n" if message.note else ""
     return f"## {message.who}\n{body}{note}"
-
-
-def _open_fence(text: str) -> str:
-    """The fence at the beginning of a line that nothing closes, or ''."""
-    fence = ""
-    for line in text.splitlines():
-        match = _FENCE.fullmatch(line)
-        if not fence:
-            fence = (match[1] or match[2]) if match else ""
-        elif (marker := line.strip(" ")) == fence[0] * len(marker) and len(marker) >= len(fence):
-            fence = ""
-    return fence

@@ -165,6 +165,26 @@ async def copy(
     return CopyResult(len(text), size, "", failures, sent, terminal, buffered)
 
 
+def route(environment: Mapping[str, str] | None = None, platform: str = sys.platform) -> tuple[str, Tone]:
+    """The way that `copy` would go with a short text, and how good it is; nothing is copied. Asks tmux, so it may block a second."""
+    environment = dict(os.environ if environment is None else environment)
+    refusal = _refusal(environment)
+    if found := tools(environment, platform):
+        return found[0].name, "information"
+    if refusal:
+        return f"none: {refusal}", "warning"
+    if environment.get("TMUX"):
+        tmux = shutil.which("tmux", path=environment.get("PATH", os.defpath))
+        setting = _ask((tmux, "show-options", "-sv", "set-clipboard"), environment) if tmux else ""
+        if setting == "on":
+            return f"tmux and OSC 52; {_TMUX_UNKNOWN}", "information"
+        return f"tmux's buffer; {_TMUX_NEEDS}", "warning"
+    outcome = _outcome(environment)
+    if outcome == _UNKNOWN:
+        return f"OSC 52; whether this terminal takes it {_NOT_KNOWN}", "information"
+    return f"OSC 52; {outcome}", "warning"
+
+
 # The system's tools --------------------------------------------------------------------------------------------------
 
 

@@ -19,12 +19,20 @@ class Command:
     argument: str = ""
     key: str = ""
     slash: bool = True
+    palette: bool = True
     only: str = ".*"  # what the argument has to look like; else the text is a prompt
 
 
 COMMANDS: Final = (
     Command("new", "New chat", "start an empty conversation", "new_chat", key="Ctrl+N"),
-    Command("resume", "Resume", "open an earlier conversation", "resume", "id or title"),
+    Command(
+        "history",
+        "History",
+        "all conversations: find by title or by what was said, open, rename, pin, delete",
+        "history",
+        "text or id",
+        key="Ctrl+R",
+    ),
     Command("model", "Model", "choose the model of the next request", "model", "name"),
     Command("system", "System prompt", "change what the model is told before the conversation", "system", "text"),
     Command(
@@ -48,11 +56,24 @@ COMMANDS: Final = (
         only=r"\d*|chat",
     ),
     Command("chat", "Copy chat", "copy the whole chat as markdown", "copy_chat", slash=False),
+    Command(
+        "export",
+        "Export",
+        "write this conversation to a file: md, json (all of it), html or txt",
+        "export",
+        "format and file",
+    ),
+    Command("find", "Find", "find text in this conversation", "find", "text", key="Ctrl+F"),
+    Command(
+        "find_next", "Next match", "go to the next match of what was found last", "find_next", key="F3", slash=False
+    ),
+    Command("find_previous", "Previous match", "go to the match before", "find_previous", key="Shift+F3", slash=False),
     Command("wrap", "Wrap code", "wrap long lines of code, or cut them", "wrap_code", key="w in the log"),
     Command("mouse", "Mouse", "leave the mouse to the terminal, for its own selecting, or take it back", "mouse"),
     Command("stop", "Stop", "stop the running reply", "stop", key="Esc", slash=False),
     Command("continue", "Go on", "ask the model to go on from a reply that broke off", "go_on", key="g in the log"),
-    Command("again", "Send again", "send the last prompt again after a stop or a failure", "send_again", slash=False),
+    Command("again", "Again", "another reply to the last prompt; the one before stays", "again", key="r in the log"),
+    Command("again_with", "Again with another model", "the same, by a model of your choice", "again_with", slash=False),
     Command(
         "context",
         "In or out of context",
@@ -60,11 +81,22 @@ COMMANDS: Final = (
         "toggle_context",
         slash=False,
     ),
+    Command("edit", "Edit prompt", "say the last prompt in other words; the one before stays", "edit_prompt"),
+    Command("version_before", "Version before", "go to the version before this one", "previous_version", slash=False),
+    Command("version_after", "Version after", "go to the version after this one", "next_version", slash=False),
+    Command("fork", "Fork", "go on from here in a new conversation", "fork", key="n in the log"),
     Command(
-        "edit",
-        "Edit prompt",
-        "take back the last prompt, after a stop, a failure or a refusal",
-        "edit_prompt",
+        "delete_version",
+        "Delete version",
+        "delete this version of a reply and all that follows it",
+        "delete_version",
+        slash=False,
+    ),
+    Command(
+        "undelete_version",
+        "Undelete version",
+        "bring back the version that was deleted last",
+        "undelete_version",
         slash=False,
     ),
     Command("back", "Go back", "go on from before the turn that the API refuses", "go_back", slash=False),
@@ -75,6 +107,11 @@ COMMANDS: Final = (
         "toggle_thinking",
         slash=False,
     ),
+    Command("resume", "Resume", "open an earlier conversation", "resume", "text or id", palette=False),
+    Command("title", "Title", "name this conversation", "title", "text"),
+    Command("duplicate", "Duplicate", "copy this conversation and go on in the copy", "duplicate"),
+    Command("delete", "Delete conversation", "delete this conversation; /undelete brings it back", "delete"),
+    Command("undelete", "Undelete", "bring back the conversation that was deleted last", "undelete"),
     Command("help", "Keys and words", "all keys, all commands, what the numbers mean", "help", key="F1"),
     Command("quit", "Quit", "save everything and leave", "quit", key="Ctrl+Q"),
 )

@@ -37,13 +37,16 @@ def status_of(session: ChatSession, runtime: Runtime, rolling: RollingRate, now:
     totals = (
         []
         if running
-        else [runtime.figures(each, now) for each in turns[session.opened_with :] if each.outcome is not None]
+        else [
+            *(runtime.figures(each, now) for each in session.begun if each.outcome is not None),
+            *runtime.side_figures(session),  # titles cost as well
+        ]
     )
     # Turns of the demo, and of servers without a price, have no cost and stay out of the sum.
     costs = [each.cost for each in totals if each.cost is not None]
     window = runtime.context_window(turn.model if turn else session.model)
     return Status(
-        model=session.model,
+        model=turn.model if running and turn is not None else session.model,
         effort=session.effort,
         tools=session.tools_on,
         demo=runtime.config.demo,

@@ -275,8 +275,30 @@ _ENDS: Final = {
 }
 
 
-def footer(turn: Turn, figures: Figures, *, can: Collection[str] = (), goes_out: bool, saved: bool = True) -> Footer:
-    """The footer of a turn that has ended; `can` names what the session could do now: go_on, go_back, again."""
+def footer(
+    turn: Turn,
+    figures: Figures,
+    *,
+    can: Collection[str] = (),
+    goes_out: bool,
+    saved: bool = True,
+    version: tuple[int, int] | None = None,
+) -> Footer:
+    """The footer of a turn that has ended; `can` names what the session could do now: go_on, go_back, again.
+
+    `version` is the number of the turn among its versions, and how many there are; None: it is the only one.
+    """
+    if turn.outcome is None:
+        said = Footer("another window is still replying", "warm")
+    else:
+        said = _ended_footer(turn, figures, can, goes_out=goes_out, saved=saved)
+    if version is None:
+        return said
+    switch = Action(", .", f"{version[0]}/{version[1]}", "cycle_version")
+    return Footer(said.text, said.tone, (switch, *said.actions))
+
+
+def _ended_footer(turn: Turn, figures: Figures, can: Collection[str], *, goes_out: bool, saved: bool) -> Footer:
     unsaved = [] if saved else ["not saved"]
     # What goes on from a turn that was left out is out with it, whatever its own mark says.
     leave = ("leave",) if goes_out or not turn.in_context else ()
@@ -318,7 +340,7 @@ def _actions(turn: Turn, can: Collection[str], *names: str) -> tuple[Action, ...
         "go_on": Action("g", "go on", "go_on"),
         "edit": Action("e", "edit the prompt", "edit_prompt"),
         "go_back": Action("f", "go on from before the bad turn", "go_back"),
-        "again": Action("r", "send again", "send_again"),
+        "again": Action("r", "again", "again"),
         "leave": Action("x", "leave out" if turn.in_context else "take in", "toggle_context"),
     }
     return tuple(action for name, action in offered.items() if name in names or name in can)

@@ -6,7 +6,7 @@ several of these screens can live side by side.
 
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on, work
@@ -40,11 +40,11 @@ from tui_chat.meter import RollingRate
 from tui_chat.session import ChatSession, NotSavedError, State
 from tui_chat.text import sanitise_line
 from tui_chat.ui import commands, wording
-from tui_chat.ui.driver import set_terminal_title
 from tui_chat.ui.screens.approvals import Approvals
+from tui_chat.ui.screens.exporting import Exporting
 from tui_chat.ui.screens.reply_view import ReplyView, unknown_delta, unknown_event
 from tui_chat.ui.screens.transcript import Transcript
-from tui_chat.ui.screens.turn_actions import TurnActions
+from tui_chat.ui.screens.version_actions import VersionActions
 from tui_chat.ui.status import starting, status_of
 from tui_chat.ui.widgets.composer import Composer
 
@@ -55,7 +55,7 @@ TICK = 0.1  # seconds between two looks at the clock while a turn runs; idle not
 QUIT_WINDOW = 2.0  # seconds within which a second Ctrl+C quits
 
 
-class ChatScreen(TurnActions):
+class ChatScreen(VersionActions, Exporting):
     """Message log, composer, status bar."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -91,19 +91,20 @@ class ChatScreen(TurnActions):
 
     # The session ---------------------------------------------------------------------------------------------------
 
-    def attach(self, session: ChatSession, recent: Sequence[str] = ()) -> None:
-        """Show `session`, new or resumed, and send what was waiting for it; `recent` are lines for an empty screen."""
+    def attach(self, session: ChatSession) -> None:
+        """Show `session`, new or resumed, and send what was waiting for it."""
         self.session = session
         conversation = session.conversation
         if conversation.turns:
             self.transcript.show_all(session)
+            self.restore_place(conversation.place)
         else:
-            self.transcript.welcome(recent)
+            self.transcript.welcome()
         if conversation.draft:
             self.prompt.give_back(conversation.draft)
         self.prompt.set_queue((*conversation.queued, *self.queue.texts), paused=bool(conversation.queued))
         self.refresh_status()
-        self._set_title()
+        self.chat_app.show_title()
         if self._waiting_prompt is not None:
             prompt, self._waiting_prompt = self._waiting_prompt, None
             self._send(prompt)
@@ -114,18 +115,16 @@ class ChatScreen(TurnActions):
             self.refresh_status()
             return
         self.session.conversation.draft, self.session.conversation.queued = "", self.queue.texts
-        self.log_widget.action_follow()
-        unsaved = self.unsaved == text
-        self.unsaved = None
-        self.start_turn(self.session.send(text, unsaved=unsaved), text)
+        self.start_turn(self.session.send(text, unsaved=self.take_unsaved(text)), text, text)
 
-    def start_turn(self, stream: AsyncGenerator[Event, None], text: str) -> None:
-        """Read a turn of the session; `text` goes back to the composer if the session refuses it."""
+    def start_turn(self, stream: AsyncGenerator[Event, None], text: str, what: str) -> None:
+        """Read a turn of the session. If that refuses it `text` goes back to the composer, and `what` is kept as `unsaved`."""
         self._sending = True  # the session itself is busy only when the worker has run
-        self._turn_worker = self.run_turn(stream, text)
+        self.log_widget.action_follow()
+        self._turn_worker = self.run_turn(stream, text, what)
 
     @work(group="turn", exit_on_error=False)
-    async def run_turn(self, stream: AsyncGenerator[Event, None], text: str) -> None:
+    async def run_turn(self, stream: AsyncGenerator[Event, None], text: str, what: str) -> None:
         """Read one turn to its end. What the session refuses goes back into the composer."""
         session = self.session
         ticker = self.set_interval(TICK, self.refresh_status)
@@ -136,11 +135,12 @@ class ChatScreen(TurnActions):
                     if session is self.session:  # another conversation may have taken the screen meanwhile
                         self.show(event)
         except (NotSavedError, UsageError) as error:
-            if session is self.session:
-                self.unsaved = text
+            if session is not None and session is self.session:
+                self.unsaved = what
                 self.queue.paused = bool(self.queue)
                 if text:
                     self.prompt.give_back(text)
+                self.edit_refused(session)
             self.notify(sanitise_line(error.sentence), severity="warning", timeout=10, markup=False)
         finally:
             self._sending = False
@@ -157,9 +157,10 @@ class ChatScreen(TurnActions):
         turn = session.turn
         if isinstance(event, TurnStarted):
             self._view = self.transcript.begin(session, turn)
+            self.edited()
             if not turn.prompt.continues:
                 self.chat_app.remember_prompt(turn.prompt.text)
-            self._set_title()
+            self.chat_app.show_title()
         view = self._view
         if view is None:
             return
@@ -217,14 +218,12 @@ class ChatScreen(TurnActions):
         if self._view is not None and self._view.disordered:
             self.transcript.show_all(session)  # as it will look when it is opened again
         self.transcript.end(session, turn, saved=event.saved)
+        self.tell_of_others(session)
+        self.chat_app.after_turn(session, turn)
         if event.outcome is not Outcome.COMPLETED and self.queue:
             self.queue.paused = True
         self.prompt.show_queue()
         self.refresh_status()
-
-    def _set_title(self) -> None:
-        title = self.session.conversation.title if self.session else ""
-        set_terminal_title(self.app, f"{title} · tui-chat" if title else "tui-chat")
 
     # The composer and the queue ------------------------------------------------------------------------------------
 
@@ -233,7 +232,8 @@ class ChatScreen(TurnActions):
         """Enter: a command, a prompt to send, or one to queue."""
         text = message.text.rstrip()
         if not text.strip():
-            self._release_queue(asked=True)
+            if not self.editing:
+                self._release_queue(asked=True)
             return
         parsed = commands.parse(text)
         if parsed is not None:
@@ -243,7 +243,9 @@ class ChatScreen(TurnActions):
             self.prompt.give_back(text)
             self.say(f"{commands.why_not(text)}; a space before it sends it as text", "warning", timeout=5)
             return
-        if self.busy:
+        if self.editing and self.session is not None:
+            self.send_edited(self.session, text)
+        elif self.busy:
             self.queue.add(text)
             self.prompt.show_queue()
         else:
@@ -274,8 +276,9 @@ class ChatScreen(TurnActions):
         """Run a command of the table with its argument."""
         if command.action in self.LOG_KEYS.values():
             turns = self.session.conversation.turns if self.session else []
+            pointed = self.log_widget.cursor_turn if self.log_widget.has_focus else None
             if turns:
-                self.act(command.action, turns[-1].id)
+                self.act(command.action, pointed or turns[-1].id)
             else:
                 self.say("there is no reply yet")
             return
@@ -285,15 +288,19 @@ class ChatScreen(TurnActions):
             self.call_next(lambda: result)
 
     def action_escape(self) -> None:
-        """The first thing that fits: close the completions, stop the turn, leave the log, take the paused queue back."""
+        """The first thing that fits: close the completions, stop the turn, leave the log or an edit, take the paused queue back."""
         if self.composer.has_focus and self.prompt.completing:
             self.prompt.close_completions()
+        elif self.close_find():
+            pass
         elif self.session is not None and self.session.state is not State.IDLE:
             self.action_stop()
         elif self._waiting_prompt is not None:
             self._take_back()
         elif self.log_widget.has_focus:
             self.composer.focus()
+        elif self.editing:
+            self.leave_editing()
         elif self.queue.paused and self.queue:
             self.prompt.give_back("\n".join(self.queue.take_all()))
 
@@ -331,6 +338,7 @@ class ChatScreen(TurnActions):
     def start_over(self) -> None:
         """Empty the screen for another conversation."""
         self.session, self.unsaved = None, None
+        self.begin_anew()
         self.transcript.welcome()
         self.composer.focus()
 
@@ -344,12 +352,14 @@ class ChatScreen(TurnActions):
         if self._turn_worker is not None:
             with contextlib.suppress(WorkerFailed, WorkerCancelled):
                 await self._turn_worker.wait()  # it may give a prompt back
+        self.stop_editing()
         conversation = session.conversation
-        before = conversation.draft, conversation.queued
+        before = conversation.draft, conversation.queued, conversation.place
         conversation.draft, conversation.queued = self.composer.text, self.queue.texts
+        conversation.place = self.current_place() if conversation.turns else None
         self.composer.replace_text("")
         self.prompt.set_queue(())
-        if before != (conversation.draft, conversation.queued):
+        if before != (conversation.draft, conversation.queued, conversation.place):
             with contextlib.suppress(TuiChatError):  # it is in the log file; leaving must not fail
                 await session.save()
 

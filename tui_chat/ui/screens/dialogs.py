@@ -155,6 +155,8 @@ _KEYS = (
     ("Tab", "between composer and log; completes a /command"),
     ("PgUp  PgDn  Ctrl+Home  Ctrl+End", "move the log"),
     ("Ctrl+N", "new chat", "chat.new"),
+    ("Ctrl+R", "history: all conversations, and what was said in them", "app.history"),
+    ("Ctrl+F", "find in this conversation", "chat.find"),
     ("Ctrl+P", "every command"),
     ("F1", "this help", "chat.help"),
     ("Ctrl+L", "paint the screen again", "app.redraw"),
@@ -169,12 +171,32 @@ _LOG_KEYS = (
     ("o", "open a link of the message"),
     ("t", "show or hide what it thought, and what its tools did"),
     ("g", "go on from a reply that broke off"),
-    ("r", "send a stopped or failed prompt again"),
-    ("e", "edit a prompt that was stopped, failed or refused"),
+    ("r", "again: another version of this reply; the one before stays"),
+    ("R", "again, by another model"),
+    ("e", "edit the prompt: another version of it; Escape leaves it"),
+    (",  .", "the version before, the version after: 2/3 in the footer"),
+    ("n", "a new conversation from here"),
+    ("d", "delete this version and what follows; u brings it back"),
     ("f", "go on from before the turn that the API refuses"),
     ("x", "leave a prompt and its reply out of the next requests, or take them in again"),
     ("Home  End G", "the start and the end"),
     ("any other key", "is typed into the composer"),
+)
+_FIND_KEYS = (
+    ("Enter  Down", "the next match; F3 also when the field is closed", "find.next"),
+    ("Shift+Enter  Up", "the match before; Shift+F3 also when it is closed", "find.previous"),
+    ("Escape", "close; you stay where you are"),
+)
+_HISTORY_KEYS = (
+    ("any text", 'titles that fit, then messages; "words in order", and pref*'),
+    ("Enter", "open it, at the message that was found; a click does too", "history.open"),
+    ("Up  Down  PgUp  PgDn", "move; Ctrl+Home and Ctrl+End: to the ends"),
+    ("F2", "rename; Enter keeps the new title, Escape does not", "history.rename"),
+    ("Ctrl+T", "pin to the top, or no longer", "history.pin"),
+    ("Ctrl+D", "delete", "history.delete"),
+    ("Ctrl+Z", "bring back what was deleted last, until the program ends", "history.undo"),
+    ("Ctrl+Y", "duplicate, with all its versions", "history.duplicate"),
+    ("Escape  Ctrl+R", "back to the chat", "history.close"),
 )
 _APPROVAL_KEYS = (
     ("y", "allow the call; counts from 0.3 s after the dialog has come", "approval.allow"),
@@ -214,6 +236,8 @@ class HelpScreen(ModalScreen[None]):
             for title, rows in (
                 ("Keys", self._named(_KEYS)),
                 ("With the log focused", self._named(_LOG_KEYS)),
+                ("In the history", self._named(_HISTORY_KEYS)),
+                ("While finding", self._named(_FIND_KEYS)),
                 ("When a tool asks", self._named(_APPROVAL_KEYS)),
                 ("Commands", tuple((f"/{each.name}", each.help) for each in COMMANDS if each.slash)),
                 ("What the numbers mean", _WORDS),

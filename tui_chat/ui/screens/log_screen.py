@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from tui_chat.text import sanitise_line
 from tui_chat.ui.links import link_note
 from tui_chat.ui.queue import PromptQueue
+from tui_chat.ui.screens.finding import Finding
 from tui_chat.ui.widgets.composer import Composer
 from tui_chat.ui.widgets.message_log import MessageLog
 from tui_chat.ui.widgets.prompt_area import PromptArea
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tui_chat.ui.clipboard import Tone
 
 
-class LogScreen(Screen[None]):
+class LogScreen(Finding):
     """Message log, composer, status bar."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -31,6 +31,10 @@ class LogScreen(Screen[None]):
         Binding("pagedown", "page(1)", "Page down", id="chat.page_down", priority=True),
         Binding("ctrl+home", "log_start", "Start of the log", id="chat.log_start", priority=True),
         Binding("ctrl+end", "log_end", "End of the log", id="chat.log_end", priority=True),
+        Binding("ctrl+f", "find", "Find in the conversation", id="chat.find", priority=True),
+        Binding("f3", "find_next", "Next match", id="chat.find_next", priority=True),
+        # Most terminals send Shift+F3 as what a keyboard of old called F15.
+        Binding("shift+f3,f15", "find_previous", "Previous match", id="chat.find_previous", priority=True),
     ]
     LOG_KEYS: ClassVar[dict[str, str]] = {
         "c": "copy_message",
@@ -201,12 +205,12 @@ class LogScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Back from a dialog: type on."""
-        if not self.log_widget.has_focus:
-            self.composer.focus()
+        if not (self.log_widget.has_focus or self.find_has_focus):
+            self.set_focus(self.composer)  # now: a command of the palette may move it on
 
     def on_paste(self, event: events.Paste) -> None:
         """Text pasted while the log has the focus goes into the composer."""
-        if not self.composer.has_focus:
+        if not (self.composer.has_focus or self.find_has_focus):
             self.composer.focus()
             self.composer.post_message(event)
 

@@ -1,40 +1,47 @@
-"""What can be done with a turn that stands in the log: send again, go on, edit, leave out, copy. No events, no keys."""
+"""What can be done with a turn that stands in the log: go on, leave out, copy. No events, no keys; versions stand apart."""
 
 from collections.abc import AsyncGenerator
-from typing import Final
+from typing import ClassVar
 
 from textual import work
 
-from tui_chat.conversation import Outcome, Turn
+from tui_chat.conversation import Turn
 from tui_chat.events import Event
 from tui_chat.session import ChatSession
 from tui_chat.text import sanitise_line
 from tui_chat.ui.screens.log_screen import LogScreen
 from tui_chat.ui.screens.transcript import Transcript
 
-_NEEDS_REST: Final = ("send_again", "go_on", "edit_prompt", "go_back", "toggle_context")
-_NEVER_COMPLETE: Final = "this reply is complete; only a stopped, failed or refused prompt is "
-
 
 class TurnActions(LogScreen):
     """A log screen whose log shows the turns of one session."""
 
+    NEEDS_REST: ClassVar[frozenset[str]] = frozenset({"go_on", "go_back", "toggle_context"})  # not while a turn runs
     transcript: Transcript
 
     def __init__(self) -> None:
         super().__init__()
         self.session: ChatSession | None = None
         self._gone_back: set[str] = set()
-        self.unsaved: str | None = None  # a prompt that could not be stored; sent again it goes out unsaved
+        self.unsaved: str | None = None  # what could not be stored: a prompt, or an action; once more it goes ahead
 
     @property
     def busy(self) -> bool:
         """Whether a turn runs, or is about to."""
         raise NotImplementedError
 
-    def start_turn(self, stream: AsyncGenerator[Event, None], text: str) -> None:
-        """Read a turn of the session; `text` goes back to the composer if the session refuses it."""
+    def start_turn(self, stream: AsyncGenerator[Event, None], text: str, what: str) -> None:
+        """Read a turn of the session. If that refuses it `text` goes back to the composer, and `what` is kept as `unsaved`."""
         raise NotImplementedError
+
+    def refresh_status(self) -> None:
+        """Show the state and the figures as they are now."""
+        raise NotImplementedError
+
+    def take_unsaved(self, what: str) -> bool:
+        """Whether `what` could not be stored the last time; asked once."""
+        before, self.unsaved = self.unsaved, None
+        return before == what
 
     def _turn(self, turn_id: str | None) -> Turn | None:
         turns = self.session.conversation.turns if self.session else []
@@ -45,16 +52,18 @@ class TurnActions(LogScreen):
         turn, session = self._turn(turn_id), self.session
         if turn is None or session is None:
             return
-        if action in _NEEDS_REST and (self.busy or turn.outcome is None):
+        if action in self.NEEDS_REST and self.busy:
             self.say("a reply is running; Escape stops it")
-            return
+        elif action in self.NEEDS_REST and turn.outcome is None:
+            self.say("another window is still replying here, or was when this was opened", timeout=4)
+        else:
+            self.do(action, session, turn)
+
+    def do(self, action: str, session: ChatSession, turn: Turn) -> None:
+        """Do what may be done now."""
         match action:
-            case "send_again":
-                self._send_again(session, turn)
             case "go_on":
                 self._go_on(session, turn)
-            case "edit_prompt":
-                self._edit(session, turn)
             case "go_back":
                 self._go_back(session, turn)
             case "toggle_context":
@@ -67,37 +76,12 @@ class TurnActions(LogScreen):
             case _:
                 pass
 
-    def _send_again(self, session: ChatSession, turn: Turn) -> None:
-        if turn.outcome is Outcome.COMPLETED:
-            self.say(_NEVER_COMPLETE + "sent again")
-            return
-        if turn.error is not None and turn.error.status in (400, 413, 422):
-            self.say("it would be refused again: e edits the prompt")
-            return
-        self._begin()
-        text = turn.prompt.text
-        self.start_turn(session.resend(turn, unsaved=self.unsaved == text), text)
-
     def _go_on(self, session: ChatSession, turn: Turn) -> None:
         if not session.can_go_on(turn):
             self.say("only the last reply can go on, if it was cut off, stopped or reached max_tokens")
             return
-        self._begin()
-        self.start_turn(session.go_on(unsaved=self.unsaved == ""), "")
-
-    def _begin(self) -> None:
         self.composer.focus()
-        self.log_widget.action_follow()
-
-    def _edit(self, session: ChatSession, turn: Turn) -> None:
-        """The prompt comes back to the composer; the turn that it made is left out of context."""
-        if turn.outcome is Outcome.COMPLETED and turn.stop_reason != "refusal":
-            self.say(_NEVER_COMPLETE + "edited")
-        elif turn.prompt.continues:
-            self.say("nobody typed this prompt: r sends it again")
-        else:
-            self._leave_out(session, [turn])
-            self._give_back(turn)
+        self.start_turn(session.go_on(unsaved=self.take_unsaved("go on")), "", "go on")
 
     def _go_back(self, session: ChatSession, turn: Turn) -> None:
         """Leave out the turn that the API complained of with all that follow, and give the prompt back."""

@@ -120,12 +120,12 @@ class LineView(RowWidget):
         """How many lines are below the view."""
         return max(0, self.total - self.top - self.size.height)
 
-    def show_from(self, line: int) -> None:
-        """Make `line` the first in view; at the end the view follows again."""
+    def show_from(self, line: int, *, stay: bool = False) -> None:
+        """Make `line` the first in view; at the end the view follows again, unless it is to `stay`."""
         self.top = max(0, min(line, self.max_top))
         self.following = False
         first = 0 if self.prepare() else _END
-        self.following = self.top >= self.max_top
+        self.following = not stay and self.top >= self.max_top
         self._show(first, _END)
 
     def scroll_lines(self, lines: int) -> None:

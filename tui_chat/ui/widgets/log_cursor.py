@@ -5,7 +5,7 @@ It moves by messages; a reply with tools in it is several items and one message.
 
 from collections.abc import Mapping
 
-from tui_chat.ui.widgets.log_items import LogItem, PromptItem
+from tui_chat.ui.widgets.log_items import EntryItem, LogItem, PromptItem
 from tui_chat.ui.widgets.log_layout import LogLayout
 from tui_chat.ui.widgets.log_turn import LogTurn
 from tui_chat.ui.widgets.reply_item import Link, ReplyItem
@@ -17,6 +17,14 @@ class MessageCursor:
     def __init__(self, items: LogLayout, turns: Mapping[str, LogTurn]) -> None:
         self._items, self._turns = items, turns
         self.place: int | None = None
+
+    def begin(self) -> None:
+        """Point at the last message; of entries at the end, at the first of them."""
+        self.move(-1)
+        while self.place and isinstance(self._items.items[self.place], EntryItem):
+            if not isinstance(self._items.items[self.place - 1], EntryItem):
+                break
+            self.place -= 1
 
     def move(self, by: int) -> bool:
         """Point at the message before (-1) or after (1); from nowhere at the last one. False if there is none after it."""
@@ -46,13 +54,13 @@ class MessageCursor:
     @property
     def turn_id(self) -> str | None:
         """The turn that the message belongs to; None for the program's own."""
-        item = self._item
+        item = self.item
         return item.turn_id or None if item is not None else None
 
     @property
     def source(self) -> str:
         """What copying the message gives."""
-        item, turn = self._item, self._turn
+        item, turn = self.item, self._turn
         return turn.source if turn is not None else item.source if item is not None else ""
 
     @property
@@ -80,11 +88,12 @@ class MessageCursor:
         return chosen
 
     @property
-    def _item(self) -> LogItem | None:
+    def item(self) -> LogItem | None:
+        """The first item of the message."""
         return None if self.place is None else self._items.items[self.place]
 
     @property
     def _turn(self) -> LogTurn | None:
         """The turn's reply, if that is what is pointed at."""
-        item = self._item
+        item = self.item
         return None if item is None or isinstance(item, PromptItem) else self._turns.get(item.turn_id)

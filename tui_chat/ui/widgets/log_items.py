@@ -170,8 +170,17 @@ class PromptItem(_TextItem):
     def layout(self, width: int, looks: Looks) -> None:
         """Make the lines for `width` cells."""
         bar = [Segment(" "), Segment("▌", looks["user_bar"]), Segment(" ")]
-        text = sanitise(self.source).expandtabs(4).strip("\n")
-        self._lay_out(text, looks["user_text"], width, bar)
+        self._lay_out(self.said, looks["user_text"], width, bar)
+
+    @property
+    def said(self) -> str:
+        """The text as it is shown, before it is wrapped."""
+        return sanitise(self.source).expandtabs(4).strip("\n")
+
+    @property
+    def rows(self) -> Sequence[Strip] | None:
+        """Its lines, the same object until they are others; None where it was not laid out."""
+        return self._lines or None
 
 
 class NoticeItem(_TextItem):
@@ -184,6 +193,42 @@ class NoticeItem(_TextItem):
     def layout(self, width: int, looks: Looks) -> None:
         """Make the lines for `width` cells."""
         self._lay_out(sanitise(self.source), looks[self._style], width, [Segment(" " * INDENT)])
+
+
+class EntryItem:
+    """One of several lines that each can be chosen: by a click, or with the message cursor."""
+
+    turn_id = ""
+    height = 1
+    behind = False
+
+    def __init__(self, action: str, key: str, label: str) -> None:
+        self.action, self.key, self.width = action, key, 0
+        self.source = sanitise_line(label).rstrip()
+        self._line = BLANK
+
+    def layout(self, width: int, looks: Looks) -> None:
+        """Make the line for `width` cells."""
+        self.width = width
+        click = Style(meta={"action": self.action, "turn_id": self.key})
+        text = cut(self.source, width - INDENT - MARGIN - 2)
+        self._line = Strip([Segment(" " * INDENT), Segment("  "), Segment(text, looks["entry"] + click)])
+
+    def update(self) -> int:
+        """Nothing ever changes in it."""
+        return 1
+
+    def take_shift(self) -> int:
+        """Nothing ever moves within it."""
+        return 0
+
+    def line(self, index: int) -> Strip:
+        """The line."""
+        return self._line
+
+    def selected(self, start: "Place", end: "Place") -> str:
+        """The line, whole: it is offered, not said."""
+        return self.source
 
 
 class SeamItem(_TextItem):

@@ -23,6 +23,7 @@ class LogLayout:
         self.items: list[LogItem] = []
         self.total = 0
         self.width = 0
+        self.cuts = 0  # how often items were taken away
         self._starts: list[int] = []
         self._firsts: list[int] = []  # of each item the place where its message begins
         self._looks: Looks | None = None
@@ -40,6 +41,7 @@ class LogLayout:
         self._starts.clear()
         self._firsts.clear()
         self.total = 0
+        self.cuts += 1
 
     def restyle(self, width: int, looks: Looks) -> None:
         """Another width or theme: every item is to be laid out again, when somebody looks."""

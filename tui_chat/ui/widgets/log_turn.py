@@ -6,7 +6,8 @@ the log is not known here.
 
 from collections.abc import Iterator
 
-from tui_chat.ui.widgets.reply_item import CodeView, Link, ReplyItem
+from tui_chat.ui.widgets.code_lines import CodeView
+from tui_chat.ui.widgets.reply_item import Link, ReplyItem
 from tui_chat.ui.widgets.tool_item import ToolItem
 
 

@@ -14,6 +14,7 @@ from tui_chat.ui.widgets.frames import FrameGate
 from tui_chat.ui.widgets.log_items import INDENT, LogItem, PromptItem, plain
 from tui_chat.ui.widgets.log_layout import LogLayout, kept_place
 from tui_chat.ui.widgets.log_paint import with_mark
+from tui_chat.ui.widgets.log_places import Kept, place_of_row, row_of_place
 from tui_chat.ui.widgets.markdown_view import MarkdownView
 
 
@@ -28,6 +29,7 @@ class LogView(MarkdownView):
         self._dirty: dict[LogItem, None] = {}  # in the order they changed
         self._frames = FrameGate(self, self._flush)
         self._in_bulk = False
+        self._kept: Kept | None = None  # the reader's place, until all around it is laid out
 
     @property
     def total(self) -> int:
@@ -43,7 +45,7 @@ class LogView(MarkdownView):
         """Empty the log."""
         self._items.clear()
         self._dirty.clear()
-        self.following, self.selection = True, None
+        self.following, self.selection, self._kept = True, None, None
         self.changed(0)
 
     @contextmanager
@@ -96,7 +98,8 @@ class LogView(MarkdownView):
         for item in changed:
             place = self._items.place_of(item)
             start, end = self._items.start(place), self._items.end(place)
-            first = start + item.update()
+            row = item.update()
+            first, painted = start + row, start + self.updated(item, row)
             grown = self._settle(place)
             shift = item.take_shift()
             if self.selection is not None:
@@ -104,8 +107,15 @@ class LogView(MarkdownView):
             if grown and not self.following and first < self.top:
                 self.top = max(0, min(kept_place(self.top, self.size.height, start, end, grown), self.max_top))
             is_last = place + 1 == len(self._items.items)
-            self.changed(first, end if is_last and not grown else None)  # what follows may count its code on from here
+            # What follows may count its code on from here.
+            self.changed(painted, end if is_last and not grown else None)
             self._go_on_with(item)
+        if self._kept is not None:
+            self._keep()
+
+    def updated(self, item: LogItem, row: int) -> int:
+        """`item` has changed from `row` on. Returns the first of its rows that has to be painted again."""
+        return row
 
     def _go_on_with(self, item: LogItem) -> None:
         """See to it that `item` is laid out to its end."""
@@ -138,19 +148,62 @@ class LogView(MarkdownView):
             return
         if self._looks is None:
             self._looks = self.looks()
-        items, top = self._items, self.top
-        place = None if self.following else items.place_at(top)
-        share = 0.0 if place is None else (top - items.start(place)) / max(1, items.height(place))
+        items = self._items
+        kept = None if self.following else self._kept or self.reading_place()
         items.restyle(self.text_width, self._looks)
         self.selection = None
-        if place is None:
+        if kept is None:
             items.fill_end(self.size.height)
         else:
-            items.fill_from(place, self.size.height * 2)
-            self.top = min(items.start(place) + int(share * items.height(place)), self.max_top)
+            items.fill_from(items.place_of(kept.item), self.size.height * 2)
+        self._kept = kept
         for item in items.items:
             self._go_on_with(item)
+        if kept is not None:
+            self._keep()
         self.changed(0)
+
+    # The reader's place --------------------------------------------------------------------------------------------
+
+    def reading_place(self) -> Kept | None:
+        """What stands in the first line in view."""
+        place = self._items.place_at(self.top)
+        if place is None:
+            return None
+        item = self._items.items[place]
+        return Kept(item, place_of_row(item, self.top - self._items.start(place)))
+
+    def keep(self, kept: Kept) -> None:
+        """Show this from the first line in view on, now and while it is laid out."""
+        self.following = False
+        self.top = min(self._items.start(self._items.place_of(kept.item)), self.max_top)
+        self.prepare()
+        self._kept = kept
+        self._keep()
+        self.changed(0)
+
+    def _keep(self) -> None:
+        kept = self._kept
+        if kept is None or kept.item not in self._items.items:  # another version may have taken its place
+            self._kept = None
+            return
+        start, row = self._items.start(self._items.place_of(kept.item)), row_of_place(kept.item, kept.place)
+        if not kept.item.behind:
+            self._kept = None
+        if row is not None and start + row != self.top:
+            self.top = max(0, min(start + row, self.max_top))
+            self.prepare()
+            self.changed(0)
+
+    def show_from(self, line: int, *, stay: bool = False) -> None:
+        """Make `line` the first in view, wherever the reader was."""
+        self._kept = None
+        super().show_from(line, stay=stay)
+
+    def action_follow(self) -> None:
+        """Go to the end and stay there."""
+        self._kept = None
+        super().action_follow()
 
     def prepare(self) -> bool:
         """Lay out what has come into view; what grows above the view moves the view with it."""

@@ -67,6 +67,9 @@ _OWN: Final = (
     "cursor",
     "below",
     "welcome",
+    "entry",
+    "found",
+    "found_now",
 )
 
 

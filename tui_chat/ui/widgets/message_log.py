@@ -3,6 +3,7 @@
 How the lines come about stands in `log_view.py`. It knows nothing of stores or the network: values come down as calls, facts go up.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -12,18 +13,20 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
+from tui_chat.ui.widgets.code_lines import CodeView
+from tui_chat.ui.widgets.find_values import Span
 from tui_chat.ui.widgets.keys import own_actions, passed_on, run_own
 from tui_chat.ui.widgets.log_cursor import MessageCursor
-from tui_chat.ui.widgets.log_items import NoticeItem, PromptItem, SeamItem
+from tui_chat.ui.widgets.log_items import EntryItem, LogItem, NoticeItem, PromptItem, SeamItem
 from tui_chat.ui.widgets.log_turn import LogTurn
-from tui_chat.ui.widgets.log_view import LogView
-from tui_chat.ui.widgets.reply_item import CodeView, Link, ReplyItem
+from tui_chat.ui.widgets.reply_item import Link, ReplyItem
+from tui_chat.ui.widgets.searched_log import SearchedLog
 from tui_chat.ui.widgets.tool_item import ToolItem
 
 _CURSOR_MARK: Final = "▎"
 
 
-class MessageLog(LogView, can_focus=True):
+class MessageLog(SearchedLog, can_focus=True):
     """Prompts and replies, the newest at the end. Focused, it has a message cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -34,11 +37,12 @@ class MessageLog(LogView, can_focus=True):
         Binding("end,G", "follow", "End", id="log.end"),
         Binding("left", "move_code(-8)", "Code to the left", id="log.code_left"),
         Binding("right", "move_code(8)", "Code to the right", id="log.code_right"),
+        Binding("enter", "choose", "Open what is offered", id="log.choose"),
     ]
 
     @dataclass
     class ActionChosen(Message):
-        """An action of a reply's footer was clicked."""
+        """An action of a reply's footer was clicked, or an entry chosen: `turn_id` is then the entry's key."""
 
         action: str
         turn_id: str
@@ -115,6 +119,12 @@ class MessageLog(LogView, can_focus=True):
         """Append a quiet line of the program's own."""
         self.append(NoticeItem(text, style))
 
+    def add_entries(self, entries: Sequence[tuple[str, str]], action: str = "open_conversation") -> None:
+        """Append lines (key, label) that can be chosen: a click, or Enter with the cursor there, is `ActionChosen(action, key)`."""
+        with self.bulk():
+            for key, label in entries:
+                self.append(EntryItem(action, key, label))
+
     def reply(self, turn_id: str) -> ReplyItem:
         """The newest part of a reply, about to change: what is done to it is painted with the next frame.
 
@@ -188,7 +198,7 @@ class MessageLog(LogView, can_focus=True):
     def on_focus(self) -> None:
         """Focused, the log points at a message: the last one at first."""
         if self._cursor.place is None:
-            self._cursor.move(-1)
+            self._cursor.begin()
         self.refresh()
 
     def on_blur(self) -> None:
@@ -208,6 +218,12 @@ class MessageLog(LogView, can_focus=True):
         elif lines.stop > self.top + self.size.height:
             self.show_from(lines.stop - self.size.height)
         self.refresh()
+
+    def action_choose(self) -> None:
+        """Open the entry under the cursor."""
+        entry = self._cursor.item
+        if isinstance(entry, EntryItem):
+            self.post_message(self.ActionChosen(entry.action, entry.key))
 
     def _on_key(self, event: events.Key) -> None:  # type: ignore[override]  # Widget's is a coroutine; both are called
         """The cursor's keys; printable ones without a meaning here are typed into the composer."""
@@ -230,6 +246,7 @@ class MessageLog(LogView, can_focus=True):
 
     def appended(self) -> None:
         """Unfocused, the log points at the newest message the next time."""
+        super().appended()
         if not self.has_focus:
             self._cursor.place = None
 
@@ -297,5 +314,12 @@ class MessageLog(LogView, can_focus=True):
         longest = self._items.longest_code(self.top, self.top + self.size.height)
         left = 0 if self._code_view.wrapped else max(0, min(self._code_view.left + by, longest))
         if left != self._code_view.left:
+            self._code_view.left = left
+            self.changed(0)
+
+    def show_cells(self, item: LogItem, span: Span) -> None:
+        """Move lines of code that are cut until these cells are seen."""
+        left = item.left_for(span) if isinstance(item, ReplyItem) else None
+        if left is not None:
             self._code_view.left = left
             self.changed(0)

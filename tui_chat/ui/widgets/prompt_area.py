@@ -62,7 +62,7 @@ class PromptArea(Vertical):
         """The lines under the composer."""
         found = self._completions()
         if found:
-            return "\n".join(f"/{each.name:<8} {each.help}" for each in found)
+            return "\n".join(f"/{each.name:<10} {each.help}" for each in found)
         word = "paused" if self.queue.paused else "queued"
         lines = [f"{word} {place}: {sanitise_line(text)}" for place, text in enumerate(self.queue.texts, 1)]
         if self.queue.paused and lines:

@@ -58,6 +58,7 @@ class ReplyFoot:
         self._notes: dict[str, int] = {}  # how often each was said
         self._sources: tuple[Source, ...] = ()
         self._lines: list[Strip] | None = None
+        self.source_rows: list[Strip] = []  # those of the lines that list sources
         self._made_for: tuple[int, Looks] | None = None
 
     @property
@@ -88,6 +89,7 @@ class ReplyFoot:
         if self._lines is None or self._made_for != (width, looks):
             self._made_for = width, looks
             sources = [line for source in self._sources for line in _source_lines(source, width, looks)]
+            self.source_rows = sources
             groups = [sources, self._note_lines(width, looks), self._footer_lines(width, looks)]
             lines = [line for group in groups if group for line in (BLANK, *group)]
             self._lines = lines[1:]

@@ -6,19 +6,19 @@ room is kept free for it, later its old lines are shown until the new ones are c
 
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.segment import Segment
-from rich.style import Style
 from textual.strip import Strip
 
-from tui_chat.text import sanitise, sanitise_line
 from tui_chat.ui.widgets.cited_text import CitedText
-from tui_chat.ui.widgets.log_items import BLANK, INDENT, MARGIN, inside, wrapped
+from tui_chat.ui.widgets.code_lines import CodeView, moved, moved_cells, renumbered
+from tui_chat.ui.widgets.find_values import Span
+from tui_chat.ui.widgets.log_items import BLANK, INDENT, MARGIN, inside
 from tui_chat.ui.widgets.markdown_view import Looks
-from tui_chat.ui.widgets.reply_foot import ReplyFoot, Source, offering
+from tui_chat.ui.widgets.reply_foot import ReplyFoot, Source
+from tui_chat.ui.widgets.reply_thinking import ReplyThinking
 from tui_chat.ui.wording import Footer
 
 if TYPE_CHECKING:
@@ -26,17 +26,7 @@ if TYPE_CHECKING:
     from tui_chat.ui.selection.stretch import Place
 
 READING: Final = 0.006  # seconds of a frame; the rest of it is for painting
-THINKING_LINES: Final = 3  # of running thinking
-THINKING_PIECES: Final = 400  # deltas that surely hold so many lines
 _PAD: Final = Segment(" " * INDENT)
-
-
-@dataclass(slots=True)
-class CodeView:
-    """How the log shows long lines of code: wrapped, or cut and moved `left` by so many cells."""
-
-    wrapped: bool = True
-    left: int = 0
 
 
 class Link(NamedTuple):
@@ -63,17 +53,14 @@ class ReplyItem:
         self._reserved = 0  # lines kept free while a long reply is laid out for the first time
         self._looks: Looks | None = None
         self._text = CitedText()
-        self._characters = 0
+        self.characters = 0  # of the text, as it is shown
         self._finished = False
-        self._thinking: list[str] = []
-        self._thought = ""
-        self._thinking_shown = False
+        self.thinking = ReplyThinking(turn_id)
         self._closed = False  # another part follows
         self._foot = ReplyFoot(turn_id)
-        self._before: list[Strip] = []
         self._before_changed = False
         self._shift = 0
-        self._room = 1  # cells of its text in the last layout, also when that does not hold any more
+        self.room = 1  # cells of its text in the last layout, also when that does not hold any more
         self._after: list[Strip] = []
         self.write(text)
 
@@ -89,33 +76,32 @@ class ReplyItem:
 
     def _show(self, text: str) -> None:
         if text:
-            self._characters += len(text)
+            self.characters += len(text)
             for document in self._documents():
                 document.write(text)
 
     def think(self, delta: str) -> None:
         """Append to the thinking, of which the last lines are shown while no text has come."""
-        if delta:
-            self._thinking.append(delta)
+        self.thinking.add(delta)
 
     def thought(self, summary: str) -> None:
         """Thinking is over: one line takes its place, which offers to show it."""
-        self._thought = summary
+        self.thinking.summary = summary
         self._layout_before()
 
     @property
     def has_thinking(self) -> bool:
         """Whether there is thinking that can be shown."""
-        return bool(self._thinking)
+        return self.thinking.length > 0
 
     @property
     def thinking_shown(self) -> bool:
         """Whether all of it is shown."""
-        return self._thinking_shown and self.has_thinking
+        return self.thinking.shown
 
     def show_thinking(self, *, shown: bool | None = None) -> None:
         """Show all the thinking, or hide it again (None: the other way round)."""
-        self._thinking_shown = not self._thinking_shown if shown is None else shown
+        self.thinking.show(shown=shown)
         self._layout_before()
 
     def note(self, text: str) -> None:
@@ -149,7 +135,7 @@ class ReplyItem:
 
     def code_at(self, index: int) -> str | None:
         """The code block whose label stands in the line at `index`."""
-        index -= len(self._before)
+        index -= len(self.thinking.rows)
         blocks = self.document.code_blocks if self.document is not None else ()
         return next((block.code for block in blocks if block.first_line == index), None)
 
@@ -158,19 +144,19 @@ class ReplyItem:
         document = self.document
         if document is None or not document.code_blocks:
             return None
-        first, stop = max(0, first - len(self._before)), min(stop - len(self._before), document.line_count)
+        first, stop = max(0, first - len(self.thinking.rows)), min(stop - len(self.thinking.rows), document.line_count)
         numbers = [block.first_line for block in document.code_blocks]
         shown = next((index for index in range(first, stop) if index in numbers or document.info(index).code), first)
         return document.code_blocks[max(0, bisect_right(numbers, shown) - 1)].code
 
     def longest_code(self, first: int, stop: int) -> int:
         """By how many cells the longest line of code from `first` up to `stop` is too long."""
-        document, offset = self.document, len(self._before)
+        document, offset = self.document, len(self.thinking.rows)
         if document is None:
             return 0
         lines = range(max(0, first - offset), min(stop - offset, document.line_count))
         cells = [document.line(index).cell_length for index in lines if document.info(index).code]
-        return max(0, max(cells, default=0) - self._room)
+        return max(0, max(cells, default=0) - self.room)
 
     @property
     def code_count(self) -> int:
@@ -192,7 +178,7 @@ class ReplyItem:
 
     def selected(self, start: "Place", end: "Place") -> str:
         """The markdown of what stands there; of thinking or footer alone, their text."""
-        document, offset = self.document, len(self._before)
+        document, offset = self.document, len(self.thinking.rows)
         if document is None:
             return ""
         lines = document.line_count
@@ -224,7 +210,7 @@ class ReplyItem:
     @property
     def height(self) -> int:
         """Its lines; an estimate until it was laid out."""
-        return len(self._before) + self._body + len(self._after) if self.document is not None else self._estimate
+        return len(self.thinking.rows) + self._body + len(self._after) if self.document is not None else self._estimate
 
     @property
     def behind(self) -> bool:
@@ -236,8 +222,8 @@ class ReplyItem:
         from tui_chat.ui.markdown import LiveDocument  # here: the first paint has no reply and must not wait for it
 
         guess = self._estimate
-        self.width, self._looks, self._room = width, looks, max(1, width - INDENT - MARGIN)
-        document = LiveDocument(self._room, looks.markdown, wrap_code=self._code_view.wrapped)
+        self.width, self._looks, self.room = width, looks, max(1, width - INDENT - MARGIN)
+        document = LiveDocument(self.room, looks.markdown, wrap_code=self._code_view.wrapped)
         if shown := self._text.shown:
             document.write(shown)
         if self._finished:
@@ -255,7 +241,7 @@ class ReplyItem:
         """Take in what was written since, or a part of it; returns the first line that may have changed."""
         if self.document is None:
             return 0
-        before, reserved = len(self._before), self._reserved
+        before, reserved = len(self.thinking.rows), self._reserved
         if self._coming is None:
             first = advance(self.document)
         else:
@@ -265,26 +251,26 @@ class ReplyItem:
                 first, self.document, self._coming = 0, self._coming, None
         if not self.document.behind:
             self._reserved = 0
-        thinking = bool(self._thinking) and not self._thought and not self._finished
+        thinking = self.has_thinking and not self.thinking.summary and not self._finished
         if thinking:
             self._layout_before()
         changed, self._before_changed = self._before_changed, False
         self._layout_after()
-        all_moved = changed or thinking or len(self._before) != before
+        all_moved = changed or thinking or len(self.thinking.rows) != before
         return 0 if all_moved else before + (min(first, self.document.line_count) if not reserved else 0)
 
     def line(self, index: int) -> Strip:
         """The line at `index`."""
-        if index < len(self._before):
-            return self._before[index]
-        index -= len(self._before)
+        if index < len(self.thinking.rows):
+            return self.thinking.rows[index]
+        index -= len(self.thinking.rows)
         document = self.document
         if document is not None and index < document.line_count:
             strip = document.line(index)
             if self._earlier is not None:
                 strip = self._numbered(strip, index)
             if not self._code_view.wrapped and (info := document.info(index)).code:
-                strip = moved(strip, info.border, self._code_view.left, self._room)
+                strip = moved(strip, info.border, self._code_view.left, self.room)
             return Strip([_PAD, *strip])
         return BLANK if index < self._body else self._after[index - self._body]
 
@@ -301,12 +287,50 @@ class ReplyItem:
 
     @property
     def _estimate(self) -> int:
-        return self._characters // 60 + 4
+        return self.characters // 60 + 4
 
     @property
     def _body(self) -> int:
         """The lines of the text, with those that are kept free for it."""
         return max(self.document.line_count, self._reserved) if self.document is not None else 0
+
+    # For the search ------------------------------------------------------------------------------------------------
+
+    @property
+    def markdown(self) -> str:
+        """The text with the marks of its sources, as it is laid out."""
+        return self._text.shown
+
+    @property
+    def source_rows(self) -> tuple[int, Sequence[Strip]] | None:
+        """The first row that lists a source, and all that do; None where it is not laid out."""
+        if self.document is None or self._looks is None:
+            return None
+        lines = self._foot.lines(self.room, self._looks)
+        first = len(self.thinking.rows) + self._body + len(self._after) - len(lines) - 1
+        return first, self._foot.source_rows
+
+    def cells_of(self, row: int, start: int, stop: int) -> tuple[int, int] | None:
+        """Where cells of a row of the text are seen in the log; None where cut code does not show them."""
+        if not self._code_view.wrapped and self.document is not None and (info := self.document.info(row)).code:
+            seen = moved_cells(start, stop, info.border, self._code_view.left, self.room)
+            return None if seen is None else (seen[0] + INDENT, seen[1] + INDENT)
+        return start + INDENT, stop + INDENT
+
+    def left_for(self, span: Span) -> int | None:
+        """How far cut code has to be moved for these cells of a line of the log to be seen; None: not at all."""
+        row = span.row - len(self.thinking.rows)
+        if self._code_view.wrapped or self.document is None or not 0 <= row < self.document.line_count:
+            return None
+        info, left = self.document.info(row), self._code_view.left
+        if not info.code:
+            return None
+        start, stop = span.start - INDENT - info.border, span.stop - INDENT - info.border
+        room = self.room - info.border
+        # The first and the last cell may carry a mark of what is cut.
+        if start - left >= (1 if left else 0) and stop - left < room:
+            return None
+        return max(0, min(start - 1, stop - room // 2)) if stop >= room else 0
 
     def _documents(self) -> list["LiveDocument"]:
         return [document for document in (self.document, self._coming) if document is not None]
@@ -316,22 +340,9 @@ class ReplyItem:
         if looks is None:
             return
         self._before_changed = True
-        height, self._before = len(self._before), []
-        style, width = looks["thinking"], self._room
-        if self._thinking_shown and self._thinking:
-            self._thinking = ["".join(self._thinking)]
-            text = sanitise(self._thinking[0]).strip()
-            self._before = [*wrapped(text, style, width, [_PAD], [_PAD]), BLANK]
-        elif self._thought:
-            click = Style(meta={"action": "toggle_thinking", "turn_id": self.turn_id})
-            offer = [("t", looks["action"] + click), (" shows it", style + click)] if self._thinking else []
-            self._before = [*offering((sanitise_line(self._thought), style), offer, width), BLANK]
-        elif self._thinking:
-            # Only the end is shown, so only the end is laid out: the cost does not grow with the thinking.
-            tail = "".join(self._thinking[-THINKING_PIECES:])[-width * (THINKING_LINES + 1) :]
-            text = "\n".join(line for line in sanitise(tail).splitlines() if line.strip())
-            self._before = [*wrapped(text, style, width, [_PAD], [_PAD])[-THINKING_LINES:], BLANK]
-        self._shift += len(self._before) - height
+        height = len(self.thinking.rows)
+        self.thinking.lay_out(self.room, looks)
+        self._shift += len(self.thinking.rows) - height
 
     def take_shift(self) -> int:
         """By how many lines its text has moved within it since the last call: what is above it grew or shrank."""
@@ -342,35 +353,13 @@ class ReplyItem:
         looks, document = self._looks, self.document
         if looks is None or document is None:
             return
-        lines = self._foot.lines(self._room, looks)
+        lines = self._foot.lines(self.room, looks)
         gap = [BLANK] if document.line_count or not (lines or self._closed) else []
         self._after = [*gap, *lines, BLANK] if lines else gap
 
 
 def _first_line(block: "CodeBlock") -> int:
     return block.first_line
-
-
-def renumbered(strip: Strip, own: str, given: str) -> Strip:
-    """The label of a code block with `given` in place of `own` at its right end, which stays where it is."""
-    *before, last = strip
-    if last.text != own:
-        return strip  # too narrow for it
-    room = strip.cell_length - len(given)
-    return Strip([*Strip(before).crop(0, room), Segment(given, last.style)]) if room >= 0 else strip
-
-
-def moved(strip: Strip, border: int, left: int, width: int) -> Strip:
-    """A line of code behind its `border`, moved left and cut to `width`, with a mark at an end where there is more."""
-    if strip.cell_length <= width and not left:
-        return strip
-    room = width - border
-    text = strip.crop(border + left, border + left + room)
-    if strip.cell_length - border - left > room:
-        text = Strip([*text.crop(0, room - 1), Segment("›")])
-    if left and strip.cell_length > border:
-        text = Strip([Segment("‹"), *text.crop(1)])
-    return Strip([*strip.crop(0, border), *text])
 
 
 def advance(document: "LiveDocument") -> int:

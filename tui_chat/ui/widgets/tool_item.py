@@ -4,7 +4,7 @@ Everything here is text from outside: the name and the input are the model's, th
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rich.cells import cell_len
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 ToolState = Literal["proposed", "waiting", "running", "ended", "denied", "cancelled", "failed"]
 
+Part = tuple[int, str, Sequence[Strip] | None]
+
 LONGEST: Final = 200  # lines of a result, and of an input, that are shown
-_INNER: Final = INDENT + 2  # the column of input and result
+INNER: Final = INDENT + 2  # the column of input and result
 _SHOWN_FROM: Final = 1.0  # seconds; a shorter run is not worth a figure
 _OUTCOME: Final = 15  # cells that it has at least: "waits for you"
 _REASON: Final = 24  # cells, the least in which the reason of a failure is begun
@@ -51,6 +53,7 @@ class ToolItem:
         self._reason = ""
         self._lines: list[Strip] = []
         self._text = ""  # what the lines below the first one show
+        self._parts: list[Part] | None = None
 
     # Values down ---------------------------------------------------------------------------------------------------
 
@@ -81,7 +84,7 @@ class ToolItem:
             found = _FIRST_LINE.search(result)
             self._first_line = sanitise_line(found.group()).rstrip() if found else ""
         self._name, self._state, self._is_error, self._seconds, self._reason = name, state, is_error, seconds, reason
-        self._changed = True
+        self._changed, self._parts = True, None
 
     def toggle(self, *, shown: bool | None = None) -> None:
         """Show input and result, or hide them again (None: the other way round)."""
@@ -119,8 +122,10 @@ class ToolItem:
         """Take in what has changed; returns the first line that may be another."""
         if not self._changed or self._looks is None or not self.width:
             return self.height
-        self._changed = False
-        self._lines = [self._head(self._looks), *(self._body(self._looks) if self.shown else ())]
+        self._changed, self._parts = False, None
+        self._lines = [self._head(self._looks)]
+        if self.shown:
+            self._lines += self._body(self._looks)  # knows the first line
         return 0
 
     def take_shift(self) -> int:
@@ -140,10 +145,10 @@ class ToolItem:
         if start < (1, 0) and self._lines:
             text = self._lines[0].text
             stop = end_of_cell(text, end[1]) if end[0] == 0 else len(text)
-            first = index_of_cell(text, max(start[1], _INNER) if start[0] == 0 else _INNER)
+            first = index_of_cell(text, max(start[1], INNER) if start[0] == 0 else INNER)
             texts.append(text[first:stop].strip())
-        rows = [line.text[_INNER:] for line in self._lines[1:]]
-        upper, lower = ((max(0, line - 1), max(0, column - _INNER) if line else 0) for line, column in (start, end))
+        rows = [line.text[INNER:] for line in self._lines[1:]]
+        upper, lower = ((max(0, line - 1), max(0, column - INNER) if line else 0) for line, column in (start, end))
         if end > (1, 0):
             texts.append(selected_plain(self._text, rows, upper, lower))
         return "\n".join(text for text in texts if text)
@@ -201,9 +206,35 @@ class ToolItem:
 
     def _body(self, looks: Looks) -> list[Strip]:
         """Input and result. What is cut off is counted."""
-        from tui_chat.ui.tool_text import fold, input_lines, partial_lines  # as above
+        from tui_chat.ui.tool_text import fold  # as above
 
-        width, pad = max(8, self.width - _INNER - MARGIN), Segment(" " * _INNER)
+        width, pad = self._inner_width, Segment(" " * INNER)
+        lines, text, more = self._texts()
+        shown = "\n".join(lines[:LONGEST])
+        rows = [row for line in lines[:LONGEST] for row in fold(line, width)]
+        strips = input_rows = [Strip([pad, Segment(row, looks["tool"])]) for row in rows[:LONGEST]]
+        if len(rows) > LONGEST or len(lines) > LONGEST:
+            strips = [*strips, Strip([pad, Segment("…", looks["tool"])])]
+        result: list[Strip] = []
+        if text:
+            result = [strip for _, part in wrapping(text, looks["tool_text"], width, [pad], [pad]) for strip in part]
+            strips = [*strips, BLANK] if strips else []
+        self._text = f"{shown}\n\n{text}" if text else shown
+        self._parts = [self._head_part, (1, shown, input_rows), (1 + len(strips), text, result)]
+        strips = [*strips, *result]
+        if more:
+            strips.append(Strip([pad, Segment(more, looks["tool"])]))
+        return [strip.crop(0, self.width) for strip in strips]  # only a window of a few columns is narrower
+
+    @property
+    def _inner_width(self) -> int:
+        return max(8, self.width - INNER - MARGIN)
+
+    def _texts(self) -> tuple[list[str], str, str]:
+        """The lines of the input, the beginning of the result, and a word about the rest of that."""
+        from tui_chat.ui.tool_text import input_lines, partial_lines  # as above
+
+        width = self._inner_width
         if self._input is not None:
             lines = input_lines(self._input)
         elif self._partial:
@@ -211,20 +242,27 @@ class ToolItem:
             lines[-1] += "…" if self._state == "cancelled" else ""  # nothing in the input can look like it
         else:
             lines = ["nothing of its input had come"] if self._state == "cancelled" else []
-        rows = [row for line in lines[:LONGEST] for row in fold(line, width)]
-        strips = [Strip([pad, Segment(row, looks["tool"])]) for row in rows[:LONGEST]]
-        shown = "\n".join(lines[:LONGEST])
-        if len(rows) > LONGEST or len(lines) > LONGEST:
-            strips.append(Strip([pad, Segment("…", looks["tool"])]))
-        if self._result.strip():
-            text, more = _beginning(self._result.strip("\r\n"), LONGEST, width)
-            result = [strip for _, part in wrapping(text, looks["tool_text"], width, [pad], [pad]) for strip in part]
-            strips += [BLANK, *result] if strips else result
-            if more:
-                strips.append(Strip([pad, Segment(more, looks["tool"])]))
-            shown = f"{shown}\n\n{text}"
-        self._text = shown
-        return [strip.crop(0, self.width) for strip in strips]  # only a window of a few columns is narrower
+        if not self._result.strip():
+            return lines, "", ""
+        return lines, *_beginning(self._result.strip("\r\n"), LONGEST, width)
+
+    # For the search ------------------------------------------------------------------------------------------------
+
+    @property
+    def parts(self) -> list[Part]:
+        """The first line, the input and the result: the row that each begins in, its text, and the rows that show it, if any do.
+
+        The same object until something has changed.
+        """
+        if self._parts is None:
+            lines, text, _ = self._texts()
+            self._parts = [self._head_part, (1, "\n".join(lines[:LONGEST]), None), (1, text, None)]
+        return self._parts
+
+    @property
+    def _head_part(self) -> Part:
+        rows = self._lines[:1]
+        return (0, rows[0].text[INNER:], rows) if rows else (0, self.source, None)
 
 
 def _beginning(text: str, lines: int, width: int) -> tuple[str, str]:
