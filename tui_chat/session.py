@@ -220,9 +220,7 @@ class ChatSession(VersionedConversation):
             raise UsageError("the conversation goes to another branch", "try again in a moment")
         await self._catch_up()
         planned = plan()
-        if any(turn.outcome is None for turn in self.conversation.turns[: planned.place]):
-            # Its half of a reply is not stored yet, and would go out as if it were all.
-            raise UsageError("another window is still replying here", "wait for its end, then try again")
+        self._check_ended(planned.place)
         self._state, self._cancelled_at = State.RUNNING, None
         try:
             turn, started = await self._begin(planned, unsaved=unsaved)

@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
+from tui_chat.beginnings import title_of
 from tui_chat.branches import Branches
 from tui_chat.checkpoints import Backlog, TurnStore
 from tui_chat.conversation import Conversation, Turn
@@ -82,6 +83,7 @@ class VersionedConversation:
                 raise UsageError("that version is not shown")
             await self._backlog.settle(turn)
             deletion_id = await self._store.library.delete_branch(self.conversation.id, turn.id)
+            title = self._title()
             neighbour = self._branches.delete(turn, deletion_id)
             try:
                 moved = neighbour is not None and await self._go_to(neighbour)
@@ -89,6 +91,7 @@ class VersionedConversation:
                 moved = False  # it is deleted all the same
             if not moved:
                 self._later(self._backlog.set_current())
+            await self._retitle(title)
             return deletion_id
 
     async def restore(self, deletion_id: str) -> bool:
@@ -97,7 +100,9 @@ class VersionedConversation:
             self._check_idle()
             if not await self._store.library.restore(deletion_id):
                 return False
+            title = self._title()
             self._show(self._branches.restore(deletion_id) or await self._load())
+            await self._retitle(title)
             return True
 
     async def fork(self, turn: Turn, *, with_reply: bool = True) -> str:
@@ -121,6 +126,11 @@ class VersionedConversation:
         if not self.is_idle:
             raise UsageError("a turn is running", "stop it first, or wait")
 
+    def _check_ended(self, place: int) -> None:
+        """Raise UsageError while another window writes what a turn at `place` follows: half a reply would go out as if whole."""
+        if any(turn.outcome is None for turn in self.conversation.turns[:place]):
+            raise UsageError("another window is still replying here", "wait for its end, then try again")
+
     async def _go_to(self, turn_id: str) -> bool:
         path = self._branches.path_to(turn_id) or await self._read_path(turn_id)
         if path is not None:
@@ -130,6 +140,19 @@ class VersionedConversation:
     def _show(self, path: list[Turn]) -> None:
         if self._branches.follow(path):
             self._later(self._backlog.set_current())
+
+    def _title(self) -> str:
+        """What the first prompt of the path makes a title of."""
+        turns = self.conversation.turns
+        return title_of(turns[0].prompt.text) if turns else ""
+
+    async def _retitle(self, before: str) -> None:
+        """A title that was made of a prompt which is deleted now goes with it, or its words would stay behind."""
+        conversation, title = self.conversation, self._title()
+        if conversation.title_from == "prompt" and conversation.title == before != title:
+            conversation.title = title
+            with contextlib.suppress(StoreError):
+                await self.save()
 
     async def _read_path(self, turn_id: str) -> list[Turn] | None:
         """The path over a turn that this session has not seen."""

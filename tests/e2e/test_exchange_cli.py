@@ -112,6 +112,24 @@ def test_one_conversation_to_a_file_and_to_standard_output(folder: Path, format:
     assert names(folder) == [f"First- it-s-2.{format}", f"First- it-s.{format}"]
 
 
+def test_replacing_all_replaces_none_of_the_same_run(folder: Path) -> None:
+    asyncio.run(store_with(folder, titled("Same"), titled("same"), titled("Same-2")))
+    for _ in range(2):
+        run(folder, "export", "--all", "out", "--overwrite")
+        found = names(folder / "out")
+        assert len({name.casefold() for name in found}) == len(found) == 3
+    heads = {(folder / "out" / name).read_text().partition("\n")[0] for name in found}
+    assert heads == {"# Same", "# same", "# Same-2"}
+
+
+def test_a_folder_that_is_not_there_is_named(folder: Path) -> None:
+    asyncio.run(store_with(folder, titled("First")))
+    for place in ("missing/", "missing/a.md"):
+        done = run(folder, "export", "-o", place, code=1)
+        assert done.stderr == "tui-chat: it cannot be written (No such file or directory: missing)\n"
+    assert names(folder) == []
+
+
 def test_which_conversation_is_meant(folder: Path) -> None:
     older, newer = titled("Trees and tea"), titled("Tea and stones")
     asyncio.run(store_with(folder, older, newer))

@@ -425,7 +425,7 @@ async def test_a_reply_that_another_window_writes_is_waited_for_and_then_taken_i
         await until(lambda: bool(here.rows("SELECT 1 FROM journal WHERE event LIKE '%delta%'")))
         other = there.session(await there.store.load(session.conversation.id))
         (theirs,) = other.conversation.turns
-        assert theirs.outcome is None
+        assert not theirs.outcome
         assert theirs.text
         with pytest.raises(UsageError, match="another window"):
             await run_turn(other, "from there")
@@ -434,5 +434,25 @@ async def test_a_reply_that_another_window_writes_is_waited_for_and_then_taken_i
         await running
         await expect_completed(other, "from there")
         assert other.conversation.turns[0] is theirs  # whoever shows it need not look for it
-        assert theirs.outcome is Outcome.CANCELLED
+        assert theirs.outcome == Outcome.CANCELLED
         assert prompts(await reopened(there, other)) == ["long", "from there"]
+
+
+async def test_a_title_that_was_made_of_a_deleted_prompt_goes_with_it(server: DemoServer, tmp_path: Path) -> None:
+    async with open_chat(server.base_url, tmp_path) as chat:
+        session = chat.session()
+        await expect_completed(session, "a secret")
+        (first,) = session.conversation.turns
+        deletion = await session.delete_version(first)
+        assert chat.rows("SELECT title FROM conversations") == [("",)]
+        assert await session.restore(deletion)
+        assert (await reopened(chat, session)).conversation.title == "a secret"
+        edited = await edit(session, first, "no secret")
+        assert session.conversation.title == "a secret"  # that one is still there
+        await session.delete_version(edited)
+        assert session.conversation.title == "a secret"
+        await session.delete_version(first)
+        await expect_completed(session, "two")
+        assert (await reopened(chat, session)).conversation.title == "two"
+        path = chat.path
+    assert b"secret" not in path.read_bytes()

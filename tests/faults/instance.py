@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from tests.e2e.sessions import Chat, open_chat
 from tui_chat.conversation import Turn
+from tui_chat.errors import UsageError
 from tui_chat.events import Event, InputJsonDelta, TextDelta, ThinkingDelta, TurnEnded, TurnStarted
 from tui_chat.session import ChatSession
 
@@ -110,9 +111,14 @@ async def turns(order: Order, voice: Voice) -> None:
         if order.get("together"):  # everybody has opened before anybody writes
             voice.listen()
         for number in range(order["count"]):
-            await take_turn(
-                session, session.send(f"{order.get('ask', 'shape prose 20')} {order['name']}n{number}"), voice
-            )
+            prompt = f"{order.get('ask', 'shape prose 20')} {order['name']}n{number}"
+            try:
+                await take_turn(session, session.send(prompt), voice)
+            except UsageError:  # somebody else's reply is running there
+                voice.say("refused")
+                voice.listen()
+                session = chat.session(await chat.store.load(session.conversation.id))
+                await take_turn(session, session.send(prompt), voice)
 
 
 async def lock(order: Order, voice: Voice) -> None:

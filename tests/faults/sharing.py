@@ -54,7 +54,7 @@ def at_once(ground: Ground, record: Record, report: Report) -> None:
 
 
 def while_it_streams(ground: Ground, record: Record, report: Report) -> None:
-    """The second opens it while a reply streams in the first."""
+    """The second opens it while a reply streams in the first; it may be told to wait for its end."""
     (writer,) = start(ground, record, 1, 2, conversation=record.latest, ask="long 900")
     (second,) = start(ground, record, 1, 2, conversation=record.latest)
     writer.tell()
@@ -63,6 +63,15 @@ def while_it_streams(ground: Ground, record: Record, report: Report) -> None:
         if said["what"] == "seen":
             break
     second.tell()
+    for said in second.hear_all():
+        record.note(said)
+        if said["what"] == "refused":
+            gather([writer], record, report)
+            second.tell()
+            gather([second], record, report)
+            return
+        if said["what"] == "prompt":
+            break
     gather([second, writer], record, report)
 
 

@@ -489,6 +489,21 @@ async def test_f3_goes_on_wherever_the_focus_is(open_chat: OpenChat) -> None:
         assert bar(chat).field.value == "one"  # it replaces what was looked for
 
 
+async def test_ctrl_c_in_it_copies_what_is_selected_there(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("a needle")
+        await chat.press("ctrl+f", *"needle", "shift+home", "ctrl+c")
+        await chat.until(lambda: chat.app.clipboard == "needle")
+
+
+async def test_a_new_chat_closes_it(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        await chat.say("a needle")
+        await chat.press("ctrl+f", *"needle", "ctrl+n")
+        await chat.until(lambda: not chat.app.chat.find_is_open)
+        assert chat.app.chat.composer.has_focus
+
+
 async def test_find_is_a_command_and_keeps_the_focus_behind_the_palette(open_chat: OpenChat) -> None:
     async with open_chat() as chat:
         await chat.say("a needle")

@@ -201,6 +201,21 @@ async def test_damaged_pages(tmp_path: Path) -> None:
     assert examined_database(config)["integrity"][0] == "problem"
 
 
+async def test_damage_is_said_in_the_words_of_sqlite(tmp_path: Path) -> None:
+    config = config_at(tmp_path)
+    path = config.data_dir / DATABASE
+    await written(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek(36)  # how many free pages there are
+        file.write(b"\0\0\0\7")
+    verdict, text, _ = examined_database(config, may_index=True)["integrity"]
+    assert verdict == "problem"
+    assert "freelist" in text
+    assert "***" not in text
+
+
 def test_a_newer_database_and_a_foreign_one(tmp_path: Path) -> None:
     config = config_at(tmp_path)
     config.data_dir.mkdir()

@@ -115,6 +115,13 @@ def test_a_newer_version_is_refused_politely() -> None:
         tree_of(data)
 
 
+def test_a_prompt_cannot_follow_a_reply_of_which_nothing_came() -> None:
+    data = data_of(small_tree())
+    data["turns"][1]["requests"] = []
+    with pytest.raises(ShapeError, match="not there"):
+        tree_of(data)
+
+
 @pytest.mark.parametrize(
     ("place", "value", "why"),
     [

@@ -87,6 +87,12 @@ def test_nothing_is_overwritten_unless_told(folder: Path) -> None:
     assert mode(path) == 0o600
 
 
+def test_a_missing_folder_is_named(folder: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        write_new(folder / "missing" / "a.md", ["x"])
+    assert caught.value.filename == str(folder / "missing")
+
+
 def test_a_file_that_fails_half_way_leaves_nothing(folder: Path) -> None:
     def pieces() -> Iterator[str]:
         yield "half"

@@ -227,6 +227,52 @@ async def test_a_prompt_whose_predecessor_is_lost_follows_the_turn_before(tmp_pa
     assert turns[1].prompt.parent_id == turns[0].reply_id
 
 
+async def test_what_followed_a_lost_reply_follows_its_prompt(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    (expected,) = (await filled(path, 1, turns=4)).values()
+    second, last = expected.turns[1], expected.turns[3]
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("DELETE FROM messages WHERE id = ?", (second.reply_id,))
+        # A version of the third turn that stands after the fourth: the turn before it is not the one it followed.
+        connection.execute("UPDATE messages SET parent_id = ? WHERE id = ?", (second.reply_id, last.prompt.id))
+        connection.commit()
+    trees, problems = read(path)
+    tree = trees[expected.conversation.id]
+    assert problems == ["a reply is lost"]
+    assert [turn.prompt.parent_id for turn in tree.turns[2:]] == [second.prompt.id] * 2
+    store = await Store.open(None)
+    assert await store.library.add(tree) == "added"
+    await store.close()
+
+
+async def test_a_file_that_was_cut_off_gives_what_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    expected = await filled(path, 40)
+    pages = pages_of(path, "messages")
+    with path.open("r+b") as file:  # within a page, whose rows stand at its end: it still says that they are there
+        file.truncate((pages[len(pages) // 2] - 1) * PAGE + 1000)
+    before = path.read_bytes()
+    trees, problems = read(path)
+    assert trees
+    assert set(trees) <= set(expected)
+    assert any(problem.startswith("damaged: ") for problem in problems)
+    assert path.read_bytes() == before
+    assert [name for name in names(tmp_path) if name.startswith("a.db")] == ["a.db"]
+
+
+async def test_a_page_written_by_half_does_not_send_the_scan_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    expected = await filled(path, 40)
+    pages = pages_of(path, "messages")
+    with path.open("r+b") as file:  # the head of the page still says where its rows are, and each is number 0 now
+        file.seek((pages[len(pages) // 2] - 1) * PAGE + 500)
+        file.write(bytes(PAGE - 500))
+    trees, problems = read(path)
+    assert set(trees) == set(expected)
+    assert any("rows of messages" in problem for problem in problems)
+
+
 async def test_a_reply_without_its_turn_gets_one(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     (expected,) = (await filled(path, 1)).values()

@@ -101,6 +101,11 @@ def test_a_zip_or_folder_of_our_own_files(tmp_path: Path) -> None:
     assert problems(tmp_path / "home") == [("", "there is no .json file in it")]
 
 
+def test_any_file_name_will_do(tmp_path: Path) -> None:
+    found = [ours(tmp_path / name) for name in ("1²2.json", "½.json", "٣.json", "10.json", "9.json")]
+    assert len(titles(tmp_path)) == len(found)
+
+
 def test_bad_records_are_named_by_their_numbers(tmp_path: Path) -> None:
     records = json.loads((FIXTURES / "chatgpt.json").read_text())
     path = tmp_path / "a.json"

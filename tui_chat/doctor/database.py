@@ -71,9 +71,9 @@ def _examined(report: Report, path: Path, *, immutable: bool) -> list[Callable[[
     try:
         with translated(path), _reading(path, immutable=immutable) as connection:
             version = check(connection, path)
-            _check_soundness(report, connection, later)
+            is_sound = _check_soundness(report, connection, later)
             _check_schema(report, version, later)
-            if version:
+            if version and is_sound:
                 _check_content(report, connection, version, later)
     except StoreTooNewError as error:
         later(
@@ -98,18 +98,24 @@ def _reading(path: Path, *, immutable: bool) -> Iterator[sqlite3.Connection]:
 Later = Callable[..., None]
 
 
-def _check_soundness(report: Report, connection: sqlite3.Connection, later: Later) -> None:
-    errors = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_MOST_ERRORS})")]
+def _check_soundness(report: Report, connection: sqlite3.Connection, later: Later) -> bool:
+    errors = [
+        line
+        for row in connection.execute(f"PRAGMA integrity_check({_MOST_ERRORS})")
+        for line in str(row[0]).splitlines()
+        if not line.startswith("***")  # the name of the database, which is always main
+    ]
     if errors != ["ok"]:
-        first = errors[0].partition("\n")[0]
+        first = errors[0] if errors else "no more is known"
         later(report.problem, "integrity", f"the database is damaged ({first}; {len(errors)} found)", _DAMAGED)
-        return
+        return False
     later(report.ok, "integrity", "sound (integrity_check)")
     loose = sum(1 for _ in connection.execute("PRAGMA foreign_key_check"))
     if loose:
         later(report.problem, "references", f"{loose} rows refer to rows that are gone", "please report it")
     else:
         later(report.ok, "references", "complete (foreign_key_check)")
+    return True
 
 
 def _check_schema(report: Report, version: int, later: Later) -> None:

@@ -6,6 +6,7 @@ What was asked for goes to standard output, everything else to standard error. I
 import argparse
 import asyncio
 import contextlib
+import itertools
 import os
 import sys
 import time
@@ -18,7 +19,7 @@ from tui_chat.conversation import ConversationSummary, Turn
 from tui_chat.errors import StoreError, UsageError
 from tui_chat.exchange.formats import FORMATS, file_name, format_of, lossless, readable
 from tui_chat.exchange.importing import Report, import_files
-from tui_chat.exchange.names import write_new
+from tui_chat.exchange.names import numbered, write_new
 from tui_chat.meter import Figures, Ratios
 from tui_chat.prices import PriceList
 from tui_chat.text import sanitise, sanitise_line, storable
@@ -171,7 +172,7 @@ class _Export:
         raise UsageError(f"{len(found)} conversations fit {wanted!r}", "give one of these ids" + _listed(found))
 
     async def _write_one(self, store: "Store", conversation_id: str) -> int:
-        output = self._options.output
+        output: str = self._options.output or ""
         pieces, title = await self._pieces(store, conversation_id)
         if output == "-":
             is_terminal = sys.stdout.isatty()
@@ -179,20 +180,21 @@ class _Export:
                 _print(sanitise(piece) if is_terminal else piece)
             return 0
         name = file_name(title, self._format)
-        path = Path(name) if output is None else Path(output)
-        _print(f"{_shown(self._put(path / name if path.is_dir() else path, pieces))}\n")
+        _print(f"{_shown(self._put(_place(output, name), pieces))}\n")
         return 0
 
     async def _write_all(self, store: "Store", folder: Path) -> int:
         await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
         ids = await store.library.ids()
         bar = _Bar("exporting")
+        written: set[str] = set()
         for number, conversation_id in enumerate(ids, 1):
             try:
                 pieces, title = await self._pieces(store, conversation_id)
             except UsageError:  # deleted meanwhile
                 continue
-            self._put(folder / file_name(title, self._format), pieces)
+            path = folder / file_name(title, self._format)
+            self._put(_another(path, written) if self._options.overwrite else path, pieces)
             bar.show(number / len(ids), f"{number:,} of {len(ids):,}")
             await asyncio.sleep(0)
         bar.end()
@@ -217,6 +219,20 @@ class _Export:
             return meter.figures(turn, turn.ended or 0.0, ratios, self._prices)
 
         return readable(conversation, self._format, figures), conversation.title
+
+
+def _place(output: str, name: str) -> Path:
+    """Where the file goes: `output`, or by `name` into the folder that it is. One that is not there is an error later."""
+    path = Path(output)
+    return path / name if path.is_dir() or output.endswith("/") else path
+
+
+def _another(path: Path, written: set[str]) -> Path:
+    """`path`, with a number if a file of this run has the name: what is replaced must be of an earlier one."""
+    names = (numbered(path, number) for number in itertools.count(1))
+    free = next(name for name in names if name.name.casefold() not in written)
+    written.add(free.name.casefold())
+    return free
 
 
 def _listed(found: Sequence[ConversationSummary]) -> str:

@@ -72,6 +72,7 @@ def _connected(path: Path, how: str) -> sqlite3.Connection | None:
 def _connect(path: Path | str, how: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?{how}" if isinstance(path, Path) else path
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    connection.execute("PRAGMA writable_schema = ON")  # or a file that was cut off is refused; nothing is written to it
     connection.row_factory = _row
     connection.text_factory = lambda data: data.decode("utf-8", "replace")  # damage ends neither a row nor a scan
     return connection
@@ -137,6 +138,8 @@ class _Scan:
         while True:
             try:
                 for row in self._ask("SELECT rowid AS rowid_, * FROM {} WHERE rowid > ? ORDER BY rowid", at):
+                    if row["rowid_"] <= at:  # what a half-written page says; believed, the scan would never end
+                        raise sqlite3.DatabaseError("the rows are out of order")
                     at = row["rowid_"]
                     yield row
             except sqlite3.Error:
@@ -173,9 +176,11 @@ class _Scan:
                     "SELECT rowid AS rowid_ FROM {} WHERE rowid >= ? ORDER BY rowid LIMIT 1", number
                 ).fetchone()
             except sqlite3.Error:
-                tried += 1
-                step = step * 2 if tried > _ONE_BY_ONE else step
-                number += step
+                pass
             else:
-                return None if row is None else int(row["rowid_"])
+                if row is None or row["rowid_"] >= number:
+                    return None if row is None else int(row["rowid_"])
+            tried += 1
+            step = step * 2 if tried > _ONE_BY_ONE else step
+            number += step
         return None

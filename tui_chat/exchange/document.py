@@ -166,7 +166,7 @@ def tree_of(record: Mapping[str, Any]) -> Tree:
             raise ShapeError(f"the turn {turn.id!r} follows a message that is not there")
         if turns.setdefault(turn.id, turn) is not turn or turn.reply_id in known:
             raise ShapeError(f"the turn {turn.id!r} is there twice")
-        known |= {turn.prompt.id, turn.reply_id}
+        known |= {turn.prompt.id} if turn.reply() is None else {turn.prompt.id, turn.reply_id}
     current = record.get("current_turn_id")
     return Tree(conversation, list(turns.values()), current if isinstance(current, str) and current in turns else None)
 

@@ -40,6 +40,11 @@ def _shortened(name: str) -> str:
     return name.encode()[:_LONGEST_BYTES].decode(errors="ignore")
 
 
+def numbered(path: Path, number: int) -> Path:
+    """`path`, from the second of its name on with the number."""
+    return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
 def write_new(path: Path, pieces: Iterable[str], *, overwrite: bool = False) -> Path:
     """Write `pieces` as UTF-8 to a new file, 0600, and return where it is: with -2, -3, ... if `path` is taken.
 
@@ -56,7 +61,11 @@ def write_new(path: Path, pieces: Iterable[str], *, overwrite: bool = False) -> 
         with path.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(pieces)
         return path
-    descriptor, name = tempfile.mkstemp(".partial", ".", path.parent)  # 0600
+    try:
+        descriptor, name = tempfile.mkstemp(".partial", ".", path.parent)  # 0600
+    except OSError as error:
+        error.filename = str(path.parent)  # the other name nobody has asked for
+        raise
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
@@ -75,7 +84,7 @@ def _put(temporary: Path, path: Path, *, overwrite: bool) -> Path:
         return path
     number = 1
     while True:
-        name = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        name = numbered(path, number)
         try:
             os.link(temporary, name)  # unlike a rename it never takes another's place, not even in a race
         except FileExistsError:

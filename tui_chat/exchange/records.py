@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Final
 CHUNK: Final = 1 << 20  # bytes
 LARGEST: Final = 64 << 20  # bytes of one record; a conversation of a million words is a tenth of that
 
-_SPACE: Final = b" \t\r\n"
+_BETWEEN: Final = re.compile(rb"[ \t\r\n,]*+")
 _STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'
 _REST_OF_STRING: Final = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _TOKEN: Final = re.compile(_STRING + rb'|[\[\]{}"]', re.DOTALL)
@@ -114,8 +114,8 @@ class Records:
     def _next_sign(self) -> bytes:
         """The next byte that is neither space nor a comma; b'' at the end."""
         while True:
-            while self._at < len(self._buffer) and self._buffer[self._at] in _SPACE + b",":
-                self._at += 1
+            between = _BETWEEN.match(self._buffer, self._at)
+            self._at = self._at if between is None else between.end()
             if self._at < len(self._buffer):
                 return bytes(self._buffer[self._at : self._at + 1])
             self._drop()

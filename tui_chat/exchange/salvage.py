@@ -159,7 +159,11 @@ class _Mender:
             if reply is not None and turn.reply() is None:
                 turn.requests = [_request(turn.model, reply)]
                 self.problems.append("the figures of a reply are lost")
-            elif turn.outcome is Outcome.COMPLETED and reply is None and turn.usage.output_tokens:
+            elif (
+                turn.outcome is Outcome.COMPLETED
+                and reply is None
+                and any(request.characters or request.usage.output_tokens for request in turn.requests)
+            ):
                 self.problems.append("a reply is lost")
         return turn
 
@@ -204,14 +208,16 @@ class _Mender:
 
     def _order(self) -> None:
         """Let every prompt follow a message that is there: the one it followed, else that of the turn before."""
-        known: set[str | None] = {None}
+        known: dict[str | None, str | None] = {None: None}  # a lost reply: its prompt stands for it
         mended: dict[str, Message] = {}
         before: Turn | None = None
         for turn in self.turns:
             prompt = mended.get(turn.prompt.id, turn.prompt)
             lost = prompt.parent_id not in known or (not prompt.created_at and prompt.parent_id is None)
-            if lost and turn.prompt.id not in mended:
-                parent = None if before is None else before.reply_id if before.requests else before.prompt.id
+            parent = known.get(prompt.parent_id)
+            if lost:
+                parent = None if before is None else known[before.reply_id]
+            if (lost or parent != prompt.parent_id) and turn.prompt.id not in mended:
                 prompt = Message(
                     prompt.id,
                     parent,
@@ -222,7 +228,7 @@ class _Mender:
                     prompt.continues,
                 )
             mended[prompt.id] = turn.prompt = prompt
-            known |= {prompt.id, turn.reply_id}
+            known |= {prompt.id: prompt.id, turn.reply_id: prompt.id if turn.reply() is None else turn.reply_id}
             before = turn
 
 

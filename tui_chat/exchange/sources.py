@@ -95,7 +95,9 @@ def _within(name: str, item: Item, share: float) -> Item:
 
 def _chosen(names: Iterable[str]) -> list[str]:
     """Of the files of an export those that hold conversations: by their names if there are such, else all."""
-    found = sorted(names, key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)])
+    found = sorted(
+        names, key=lambda name: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+    )
     return [name for name in found if _NUMBERED.fullmatch(name)] or found
 
 

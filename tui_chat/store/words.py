@@ -88,11 +88,14 @@ class _Folding(dict[int, str]):
             folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
             folded = unicodedata.normalize("NFC", _DROPPED.sub("", folded))
             folded = "".join(_STROKES.get(each, each) for each in folded)
+        if len(folded) != 1:
+            _RESIZED.add(character)
         self[code] = folded
         return folded
 
 
 _FOLDING: Final = _Folding()
+_RESIZED: Final[set[str]] = set()  # the characters folded so far that become none, or several
 
 
 def fold(text: str) -> str:
@@ -101,8 +104,8 @@ def fold(text: str) -> str:
 
 
 def folded_lengths(text: str) -> list[int] | None:
-    """The length of each folded character of `text`; None: 1 each."""
-    if text.isascii() or all(len(_FOLDING[ord(each)]) == 1 for each in set(text)):
+    """The length of each folded character of a `text` that was folded before; None: 1 each."""
+    if text.isascii() or _RESIZED.isdisjoint(text):
         return None
     return [len(_FOLDING[ord(each)]) for each in text]
 

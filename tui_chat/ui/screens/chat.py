@@ -317,7 +317,7 @@ class ChatScreen(VersionActions, Exporting):
 
     def action_copy_or_stop(self) -> None:
         """Ctrl+C: copy a selection, else stop the turn, else ask once and quit the second time."""
-        selected = self.composer.selected_text or self.log_widget.selected_text()
+        selected = self.find_selection or self.composer.selected_text or self.log_widget.selected_text()
         if selected:
             self.copy(selected)
             self.log_widget.deselect()
@@ -339,6 +339,7 @@ class ChatScreen(VersionActions, Exporting):
         """Empty the screen for another conversation."""
         self.session, self.unsaved = None, None
         self.begin_anew()
+        self.close_find()
         self.transcript.welcome()
         self.composer.focus()
 

@@ -64,7 +64,8 @@ class Exporting(LogScreen):
 
         def write() -> Path:
             path = Path(place).expanduser() if place else Path()
-            return write_new(path / file_name(conversation.title, kind) if path.is_dir() else path, pieces).absolute()
+            is_folder = path.is_dir() or place.endswith("/")
+            return write_new(path / file_name(conversation.title, kind) if is_folder else path, pieces).absolute()
 
         try:
             path = await asyncio.to_thread(write)

@@ -46,6 +46,11 @@ class Finding(Screen[None]):
         """Whether the bar's field has the focus, or will have it in a moment."""
         return self.find_is_open and self._find_bar is not None and self.focused is self._find_bar.field
 
+    @property
+    def find_selection(self) -> str:
+        """What is selected in the bar's field; '' without the focus."""
+        return self._find_bar.field.selected_text if self._find_bar is not None and self.find_has_focus else ""
+
     async def action_find(self, argument: str = "") -> None:
         """Open the bar, with `argument` or what was looked for last in it, to be replaced by typing."""
         bar = await self._open_find(sanitise_line(argument).strip())

@@ -78,7 +78,9 @@ class VersionActions(TurnActions):
         """Say once that the conversation is open elsewhere, too."""
         if session.met_others and not self._told_of_others:
             self._told_of_others = True
-            self.say("another window went on here as well: both are kept as versions, , and . switch", timeout=8)
+            self.say(
+                "another window went on here as well: both are kept, as versions; the keys , and . switch", timeout=8
+            )
 
     def do(self, action: str, session: ChatSession, turn: Turn) -> None:
         """What has to do with versions; the rest as everywhere."""
@@ -212,10 +214,11 @@ class VersionActions(TurnActions):
     def _delete(self, session: ChatSession, turn: Turn) -> None:
         async def delete() -> bool:
             turns = session.conversation.turns
+            what = "version" if len(session.versions(turn)) > 1 else "turn"
             count = len(turns) - next(place for place, each in enumerate(turns) if each is turn)
             self._deletions.setdefault(session.conversation.id, []).append(await session.delete_version(turn))
             after = {1: "", 2: " and the turn after it"}.get(count, f" and the {count - 1} turns after it")
-            self.say(f"deleted this version{after}; u brings it back", timeout=6)
+            self.say(f"deleted this {what}{after}; u brings it back", timeout=6)
             return True
 
         self._move(delete, session, "")
@@ -234,10 +237,13 @@ class VersionActions(TurnActions):
 
             async def undo() -> bool:
                 try:
-                    return await session.restore(deletion)
+                    back = await session.restore(deletion)
                 except TuiChatError:
                     deletions.insert(place, deletion)
                     raise
+                if back:
+                    self.say("brought back")  # in place of what says that it is deleted
+                return back
 
             self._move(undo, session, "there is nothing left of it")
 
@@ -253,6 +259,7 @@ class VersionActions(TurnActions):
             return
         self.transcript.follow(session)
         self.refresh_status()
+        self.chat_app.show_title()
         if not moved:
             self.say(otherwise)
 
