@@ -53,6 +53,9 @@ class TurnStore(Protocol):
     async def end_turn(self, conversation: Conversation, turn: Turn) -> None:
         """Commit the end of the turn, and its beginning if that is missing; `conversation.turns` lead to it."""
 
+    async def end_abandoned(self) -> None:
+        """End the turns whose process is gone."""
+
     async def set_in_context(self, turn_id: str, in_context: bool) -> None:
         """Remember whether the turn goes out with later requests."""
 

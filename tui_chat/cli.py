@@ -85,7 +85,7 @@ def _main(argv: Sequence[str]) -> int:
         return run(
             settings,
             prompt=prompt,
-            resume=arguments.resume,
+            resume=clean(arguments.resume),
             continue_last=arguments.continue_last,
             store_conversations=not arguments.no_store,
         )
@@ -102,7 +102,7 @@ def _main(argv: Sequence[str]) -> int:
             settings,
             prompt,
             output_format=arguments.output_format or "text",
-            resume=arguments.resume,
+            resume=clean(arguments.resume),
             continue_last=arguments.continue_last,
             store_conversations=not arguments.no_store,
         )

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from tui_chat.conversation import Request, Turn
 from tui_chat.prices import ANTHROPIC_HOST, PriceList
+from tui_chat.usage import Usage
 
 State = Literal[
     "connecting",
@@ -53,6 +54,21 @@ class Figures:
     context_tokens: int | None = None
     cost: float | None = None
     cost_estimated: bool = False
+
+
+class Counted(Protocol):
+    """As much of a request as its tokens and its cost need."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def usage(self) -> Usage: ...
+    @property
+    def usage_is_final(self) -> bool: ...
+    @property
+    def characters(self) -> int: ...
+    @property
+    def error(self) -> object | None: ...
 
 
 class Ratios:
@@ -119,7 +135,7 @@ def figures(turn: Turn, now: float, ratios: Ratios, prices: PriceList) -> Figure
     )
 
 
-def output(request: Request, ratios: Ratios) -> tuple[int, bool]:
+def output(request: Counted, ratios: Ratios) -> tuple[int, bool]:
     """Output tokens of a request, and whether the server has counted them; of one that brought nothing that is no matter."""
     count = request.usage.output_tokens
     if request.usage_is_final and count is not None:
@@ -134,7 +150,7 @@ def _filled(request: Request, ratios: Ratios) -> int | None:
 
 
 def cost(
-    requests: Sequence[Request], outputs: Sequence[int], server: str, started_at: float, prices: PriceList
+    requests: Sequence[Counted], outputs: Sequence[int], server: str, started_at: float, prices: PriceList
 ) -> float | None:
     """US dollars over the requests of one turn that started then (wall clock), with the output tokens of each.
 

@@ -299,7 +299,7 @@ class ChatSession(VersionedConversation):
         except StoreError as error:
             if not unsaved:
                 conversation.title = conversation.title if titled else ""
-                raise NotSavedError(f"not saved: {error}", plan.advice) from error
+                raise NotSavedError(f"not saved: {error.sentence}", plan.advice) from error
         else:
             self._later(self._look_around(turn))
         self.turn = turn

@@ -114,7 +114,8 @@ def _sizes(chance: random.Random, messages: int) -> Iterator[int]:
     share = messages / 2 / sum(weights)
     left = messages // 2
     for place, weight in enumerate(weights):
-        turns = left if place == len(weights) - 1 else max(1, min(int(weight * share), left - len(weights) + place))
+        wanted = int(weight * share + chance.random())  # or what is lost by rounding would all be in the last
+        turns = left if place == len(weights) - 1 else max(1, min(wanted, left - len(weights) + place))
         left -= turns
         yield turns
 

@@ -377,3 +377,11 @@ def test_no_home_at_all(tmp_path: Path) -> None:
     assert examined.returncode == 1
     assert b"problem  data folder: there is no home directory" in examined.stdout
     assert [each.name for each in tmp_path.iterdir()] == ["home"]
+
+
+def test_a_wanted_conversation_that_is_no_utf_8_is_looked_for_all_the_same(tmp_path: Path) -> None:
+    data = ("--data-dir", str(tmp_path / "data"))
+    assert run("-p", "--demo", *data, "hello").returncode == 0
+    done = run("-p", "--demo", *data, "--resume", b"\xff", "more")
+    assert done.returncode == 2
+    assert b"no conversation's id or title fits" in done.stderr

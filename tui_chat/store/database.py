@@ -8,6 +8,7 @@ as it is; a damaged one is moved aside together with its -wal and -shm, never de
 import errno
 import fcntl
 import os
+import shlex
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -149,7 +150,8 @@ class Database:
                     part.rename(aside.with_name(aside.name + suffix))
         finally:
             os.close(directory)
-        self.notices.append(f"{path.name} was damaged; it is kept as {aside}, and a new database was started")
+        self.notices.append(f"{path.name} was damaged; it is kept as {aside}, and a new database was started:"
+            f" `tui-chat import {shlex.quote(str(aside))}` brings back what can be read")
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

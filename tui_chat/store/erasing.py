@@ -267,7 +267,7 @@ def _blank(connection: sqlite3.Connection, row: dict[str, Any], stop: Stop) -> b
     query = f"""
         SELECT * FROM turns WHERE {_scope(row)} AND (:progress IS NULL OR number < :progress)
         ORDER BY number DESC LIMIT {_AT_ONCE}"""  # noqa: S608 - constants only
-    others = f"SELECT 1 FROM turns WHERE prompt_id = :prompt AND (number < :number OR NOT ({_scope(row)}))"  # noqa: S608 - constants only
+    others = f"SELECT 1 FROM turns WHERE prompt_id = :prompt AND (number < :number OR ({_scope(row)}) IS NOT 1)"  # noqa: S608 - constants only
     while turns := connection.execute(query, row).fetchall():
         for turn in turns:
             shared = connection.execute(others, {**row, "prompt": turn["prompt_id"], "number": turn["number"]})

@@ -11,20 +11,18 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from tui_chat import meter
-from tui_chat.conversation import ConversationFigures, ConversationSummary, ListPage, Request, SideRequest, Stamps
-from tui_chat.errors import Failure
+from tui_chat.conversation import ConversationFigures, ConversationSummary, ListPage
 from tui_chat.meter import Ratios
 from tui_chat.prices import PriceList
 from tui_chat.store.values import side_requests_from
 from tui_chat.store.words import fold
+from tui_chat.text import storable
 from tui_chat.usage import Usage
 
 _SHORTEST_PREFIX: Final = 4  # characters of an id; a shorter word is meant as one of a title
-_NO_STAMPS: Final = Stamps(sent=0.0)  # nobody looks at them, or into the failure
-_FAILURE: Final = Failure("", "")
 _HIGHEST: Final = "\U0010ffff"
 _COLUMNS: Final = (
     "SELECT id, title, updated_at, created_at, model, pinned FROM conversations WHERE deletion_id IS NULL "
@@ -33,9 +31,9 @@ _ORDER: Final = "ORDER BY pinned DESC, updated_at DESC, id DESC"
 _NEWEST: Final = "ORDER BY updated_at DESC, id DESC"
 # A running turn has no requests yet, but it counts.
 _REQUESTS: Final = """
-    SELECT turns.id, copy_of IS NOT NULL AS is_copy, server, started_at, requests.model, requests.usage,
-        requests.usage_is_final, characters, requests.error IS NOT NULL AS failed,
-        input_tokens + coalesce(cache_creation_input_tokens, 0) + coalesce(cache_read_input_tokens, 0) AS prompt_tokens
+    SELECT turns.id, server, started_at, copy_of IS NOT NULL, requests.model, requests.usage, requests.usage_is_final,
+        characters, requests.error,
+        input_tokens + coalesce(cache_creation_input_tokens, 0) + coalesce(cache_read_input_tokens, 0)
     FROM turns LEFT JOIN requests ON turn_id = turns.id
     WHERE conversation_id = ? AND deletion_id IS NULL ORDER BY turns.number"""
 
@@ -60,7 +58,7 @@ def page(connection: sqlite3.Connection, wanted: str, offset: int, limit: int) -
 
 def find(connection: sqlite3.Connection, wanted: str) -> list[ConversationSummary]:
     """The conversation whose id is `wanted`, else those whose id begins with it, else those whose title fits; newest first."""
-    wanted = wanted.strip()
+    wanted = storable(wanted.strip())
     if not wanted:
         return []
     exact = _summaries(connection.execute(f"{_COLUMNS} AND id = ?", (wanted,)))
@@ -84,11 +82,24 @@ def figures(connection: sqlite3.Connection, ids: Sequence[str], prices: PriceLis
         if head is not None:
             total = _Sum(prices)
             for side in side_requests_from(head["side_requests"]):
-                total.add_side_request(side)
-            for _, rows in groupby(connection.execute(_REQUESTS, (id_,)), itemgetter("id")):
+                total.add([_Request(side.model, side.usage, side.usage_is_final, 0, None)], side.server, side.at)
+                total.add_input(side.usage.input_tokens)
+            cursor = connection.execute(_REQUESTS, (id_,))
+            cursor.row_factory = None  # thousands of rows: tuples are faster
+            for _, rows in groupby(cursor, itemgetter(0)):
                 total.add_turn(list(rows))
             found[id_] = total.figures()
     return found
+
+
+class _Request(NamedTuple):
+    """What `meter` looks at in a request."""
+
+    model: str
+    usage: Usage
+    usage_is_final: bool
+    characters: int
+    error: object | None
 
 
 class _Sum:
@@ -102,26 +113,20 @@ class _Sum:
         self._cost: float | None = None
         self._estimated = False
 
-    def add_turn(self, rows: Sequence[sqlite3.Row]) -> None:
+    def add_turn(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """A turn with the rows of its requests, or with one that is empty."""
         self._turns += 1
-        first = rows[0]
-        if first["model"] is not None and not first["is_copy"]:
-            for row in rows:
-                self._add_input(row["prompt_tokens"])
-            self._add([_from_row(row) for row in rows], first["server"], first["started_at"])
+        _, server, started_at, is_copy, model, *_ = rows[0]
+        if model is None or is_copy:
+            return
+        requests = []
+        for *_, model, usage, is_final, characters, error, prompt in rows:
+            requests.append(_Request(model, Usage(json.loads(usage)), bool(is_final), characters, error))
+            self.add_input(prompt)
+        self.add(requests, server, started_at)
 
-    def add_side_request(self, side: SideRequest) -> None:
-        """A request that was made beside the turns."""
-        self._add_input(side.usage.input_tokens)
-        request = _request(side.model, side.usage, 0, is_final=side.usage_is_final, failed=False)
-        self._add([request], side.server, side.at)
-
-    def _add_input(self, tokens: int | None) -> None:
-        if tokens is not None:
-            self._input = (self._input or 0) + tokens
-
-    def _add(self, requests: Sequence[Request], server: str, started_at: float) -> None:
+    def add(self, requests: Sequence[_Request], server: str, started_at: float) -> None:
+        """The requests of a turn, or one that was made beside them: what they brought, and their cost."""
         outputs = [meter.output(request, self._ratios) for request in requests]
         counts = [count for count, _ in outputs]
         self._output = (self._output or 0) + sum(counts)
@@ -130,20 +135,14 @@ class _Sum:
             self._cost = (self._cost or 0.0) + cost
             self._estimated = self._estimated or not all(is_known for _, is_known in outputs)
 
+    def add_input(self, tokens: int | None) -> None:
+        """The tokens of a prompt, if they are known."""
+        if tokens is not None:
+            self._input = (self._input or 0) + tokens
+
     def figures(self) -> ConversationFigures:
         """What came together."""
         return ConversationFigures(self._turns, self._input, self._output, self._cost, self._estimated)
-
-
-def _from_row(row: sqlite3.Row) -> Request:
-    usage, is_final = Usage(json.loads(row["usage"])), bool(row["usage_is_final"])
-    return _request(row["model"], usage, row["characters"], is_final=is_final, failed=bool(row["failed"]))
-
-
-def _request(model: str, usage: Usage, characters: int, *, is_final: bool, failed: bool) -> Request:
-    """As much of a request as its figures need."""
-    error = _FAILURE if failed else None
-    return Request(model, 1, _NO_STAMPS, usage=usage, usage_is_final=is_final, characters=characters, error=error)
 
 
 def _fitting(rows: Iterable[sqlite3.Row], wanted: str) -> Iterator[sqlite3.Row]:

@@ -221,6 +221,10 @@ class Store:
         except StoreUnavailableError as error:  # locked or full: reading works, and the next start tries again
             self.notices.append(f"replies that were cut off are not restored yet: {error.sentence}")
 
+    async def end_abandoned(self) -> None:
+        """End the turns whose process is gone as interrupted."""
+        await self.run(self._end_abandoned)
+
     def _end_abandoned(self) -> None:
         with self._database.reading() as connection:
             if not reading.abandoned(connection, self.owner, time.time()):

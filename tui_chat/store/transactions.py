@@ -93,6 +93,6 @@ def _as_ours(error: Exception, path: Path | None) -> StoreError:
         return StoreUnavailableError(f"{name} {what}", advice)
     if code in DAMAGED or isinstance(error, JSONDecodeError | RecursionError):
         return StoreCorruptError(
-            f"{name} is damaged", "move it away to start a new one; `sqlite3 FILE .recover` reads it"
+            f"{name} is damaged", "move it away to start a new one; `tui-chat import FILE` brings back what can be read"
         )
     return StoreError(f"{name} refused a change ({error})", "please report it")

@@ -4,6 +4,7 @@ It does no I/O: sessions come from the app's runtime, figures from the meter, wo
 several of these screens can live side by side.
 """
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator
@@ -74,6 +75,7 @@ class ChatScreen(VersionActions, Exporting):
         self._waiting_prompt: str | None = None  # sent before the session was open
         self._turn_worker: Worker[None] | None = None
         self._sending = False  # a worker was started that has not come to its end
+        self._outgoing: str | None = None  # what it was to send, until its turn begins
 
     # Composition ---------------------------------------------------------------------------------------------------
 
@@ -119,7 +121,7 @@ class ChatScreen(VersionActions, Exporting):
 
     def start_turn(self, stream: AsyncGenerator[Event, None], text: str, what: str) -> None:
         """Read a turn of the session. If that refuses it `text` goes back to the composer, and `what` is kept as `unsaved`."""
-        self._sending = True  # the session itself is busy only when the worker has run
+        self._sending, self._outgoing = True, text  # the session itself is busy only when the worker has run
         self.log_widget.action_follow()
         self._turn_worker = self.run_turn(stream, text, what)
 
@@ -135,6 +137,7 @@ class ChatScreen(VersionActions, Exporting):
                     if session is self.session:  # another conversation may have taken the screen meanwhile
                         self.show(event)
         except (NotSavedError, UsageError) as error:
+            self._outgoing = None
             if session is not None and session is self.session:
                 self.unsaved = what
                 self.queue.paused = bool(self.queue)
@@ -156,6 +159,7 @@ class ChatScreen(VersionActions, Exporting):
             return
         turn = session.turn
         if isinstance(event, TurnStarted):
+            self._outgoing = None
             self._view = self.transcript.begin(session, turn)
             self.edited()
             if not turn.prompt.continues:
@@ -345,14 +349,20 @@ class ChatScreen(VersionActions, Exporting):
 
     async def leave(self) -> None:
         """Stop what runs and keep it, with what was typed and queued; the composer is then free for something else."""
+        await self._typed_is_handled()
         session = self.session
         if session is None:
             return
         self.queue.paused = True  # a turn that completes now must not send what waits
         await session.close()
         if self._turn_worker is not None:
+            unsent = self._outgoing if session.is_idle else None
+            if unsent is not None:  # Enter came just before: the worker has not begun, and must not any more
+                self._turn_worker.cancel()
             with contextlib.suppress(WorkerFailed, WorkerCancelled):
                 await self._turn_worker.wait()  # it may give a prompt back
+            if unsent and self._outgoing is not None:
+                self.prompt.give_back(unsent)
         self.stop_editing()
         conversation = session.conversation
         before = conversation.draft, conversation.queued, conversation.place
@@ -363,6 +373,15 @@ class ChatScreen(VersionActions, Exporting):
         if before != (conversation.draft, conversation.queued, conversation.place):
             with contextlib.suppress(TuiChatError):  # it is in the log file; leaving must not fail
                 await session.save()
+
+    async def _typed_is_handled(self) -> None:
+        """Let an Enter through that came just before: the keys that leave a conversation overtake it."""
+        # Twice the composer: what Enter makes it say is in its own queue first.
+        for pump in (self.composer, self.composer, self.prompt, self):
+            handled = asyncio.Event()
+            if pump.task is asyncio.current_task() or not pump.call_later(handled.set):
+                return
+            await handled.wait()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Workers report to the node that started them."""
