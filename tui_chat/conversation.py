@@ -15,11 +15,6 @@ from typing import Any, Final, Literal
 
 from tui_chat.errors import Failure
 from tui_chat.json_text import decode
-from tui_chat.listed import ConversationFigures as ConversationFigures  # noqa: PLC0414 - also to be had from here
-from tui_chat.listed import ConversationSummary as ConversationSummary  # noqa: PLC0414 - as above
-from tui_chat.listed import Found as Found  # noqa: PLC0414 - as above
-from tui_chat.listed import Hit as Hit  # noqa: PLC0414 - as above
-from tui_chat.listed import ListPage as ListPage  # noqa: PLC0414 - as above
 from tui_chat.usage import Usage
 
 Role = Literal["user", "assistant"]

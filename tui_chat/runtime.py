@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from tui_chat import meter, titles
 from tui_chat.config import DATABASE, Config
-from tui_chat.conversation import Conversation, ConversationSummary, SideRequest, Turn
+from tui_chat.conversation import Conversation, SideRequest, Turn
 from tui_chat.engine.catalog import ModelCatalog
 from tui_chat.engine.client import ApiClient
 from tui_chat.engine.optional import RefusedParameters
@@ -24,6 +24,7 @@ from tui_chat.engine.request import Requests
 from tui_chat.engine.tools import standard_tools
 from tui_chat.errors import RequestError, StoreError, StoreTooNewError, UsageError
 from tui_chat.files import write_private
+from tui_chat.listed import ConversationSummary
 from tui_chat.meter import Figures, Ratios
 from tui_chat.prices import ANTHROPIC_HOST, PriceList
 from tui_chat.session import ChatSession

@@ -182,7 +182,9 @@ class VersionedConversation:
         async with self._moving:
             for turn in [each for each in self.conversation.turns if each.outcome is None]:
                 with contextlib.suppress(StoreError):
-                    await self._store.end_abandoned()  # or a window that was killed would be waited for until the next start
+                    await (
+                        self._store.end_abandoned()
+                    )  # or a window that was killed would be waited for until the next start
                     found, _ = await self._store.library.branch(self.conversation.id, turn.id)
                     for name in Turn.__slots__ if found else ():  # the turn stays the one that others hold
                         setattr(turn, name, getattr(found[0], name))

@@ -3,6 +3,7 @@
 Cancel is asserted on the server's side, storage in a second run, safety on the bytes that reach the terminal.
 """
 
+import contextlib
 import re
 import signal
 import sqlite3
@@ -45,6 +46,36 @@ def say(terminal: Terminal, prompt: str, wanted: str) -> None:
     terminal.send(prompt)
     terminal.press("enter")
     terminal.wait_for(wanted)
+
+
+@pytest.mark.timeout(60)
+def test_enter_and_quit_at_once_lose_nothing(program: OpenProgram) -> None:
+    with program() as terminal:
+        terminal.wait_for("ready")
+        terminal.send("said at the last moment")
+        terminal.wait_for("last moment")
+        terminal.send("\r\x11")
+        assert terminal.wait_until_exit() == 0
+    with program("-c") as terminal:
+        terminal.wait_for("said at the last moment")  # as a prompt that was stopped, or in the composer
+
+
+@pytest.mark.timeout(60)
+def test_what_a_locked_database_does_not_take_is_kept_in_a_file(program: OpenProgram, tmp_path: Path) -> None:
+    with program() as terminal:
+        terminal.wait_for("ready")
+        say(terminal, "limit", "max_tokens")
+        terminal.send("typed while it was locked")
+        terminal.wait_for("typed while")
+        with contextlib.closing(sqlite3.connect(tmp_path / "data/conversations.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            terminal.press("ctrl+q")
+            assert terminal.wait_until_exit(20) == 0
+            other.execute("ROLLBACK")
+        assert "what was typed is in" in terminal.screen_text()
+    (kept,) = (tmp_path / "data").glob("unsaved-*.txt")
+    assert kept.read_text() == "typed while it was locked\n"
+    assert kept.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.timeout(60)

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from tests.e2e.test_continuing import events_of
 from tests.unit import raw_server as raw
 from tests.unit.odd_answers import CUT, PLAIN
 from tests.unit.raw_server import raw_server
+from tests.unit.store_processes import dead_pid
 from tui_chat.conversation import Outcome, Turn
 from tui_chat.demo import DemoServer, Pacing
 from tui_chat.errors import StoreUnavailableError, UsageError
@@ -413,6 +416,23 @@ async def test_an_edit_that_was_taken_back_leaves_the_path_where_it_was(chat: Ch
         other.rollback()
         await session.close()
     assert prompts(await reopened(chat, session)) == ["one"]
+
+
+async def test_a_window_that_was_killed_in_a_reply_is_not_waited_for(tmp_path: Path) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        server = stack.enter_context(demo_server(Pacing(ttft=0, rate=500)))
+        here = await stack.enter_async_context(open_chat(server.base_url, tmp_path))
+        there = await stack.enter_async_context(open_chat(server.base_url, tmp_path))
+        session = here.session()
+        running = asyncio.create_task(run_turn(session, "long"))
+        await until(lambda: bool(here.rows("SELECT 1 FROM journal WHERE event LIKE '%delta%'")))
+        other = there.session(await there.store.load(session.conversation.id))
+        with closing(sqlite3.connect(here.path)) as connection, connection:
+            connection.execute("UPDATE turns SET owner_pid = ? WHERE outcome IS NULL", (dead_pid(),))
+        await expect_completed(other, "from there")
+        assert [turn.outcome for turn in other.conversation.turns] == [Outcome.FAILED, Outcome.COMPLETED]
+        session.cancel()
+        await running
 
 
 async def test_a_reply_that_another_window_writes_is_waited_for_and_then_taken_in(tmp_path: Path) -> None:

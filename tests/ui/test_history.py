@@ -7,8 +7,8 @@ from textual.widgets import Input
 
 from tests.ui.conftest import OpenChat
 from tests.ui.history_view import History, add_many, current, on_chat, open_history, stored, three
-from tui_chat.conversation import Hit
 from tui_chat.demo import DemoServer
+from tui_chat.listed import Hit
 from tui_chat.ui.screens.history import HistoryScreen
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.unit.store_values import conversation, end, new_id, running
-from tui_chat.conversation import Conversation, Hit, Message, Turn
+from tui_chat.conversation import Conversation, Message, Turn
 from tui_chat.events import BlockEnded, BlockStarted, RequestStarted
+from tui_chat.listed import Hit
 from tui_chat.store import Store
 from tui_chat.turns import apply
 

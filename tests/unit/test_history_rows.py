@@ -1,6 +1,6 @@
 """Which entry stands on which line, and what the list does not know yet."""
 
-from tui_chat.conversation import ConversationSummary, Hit
+from tui_chat.listed import ConversationSummary, Hit
 from tui_chat.ui.widgets.history_rows import FEW, PAGE, HistoryRows, More, key_of
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui_chat.conversation import ConversationFigures, ConversationSummary, Hit
+from tui_chat.listed import ConversationFigures, ConversationSummary, Hit
 from tui_chat.ui import history_text
 from tui_chat.ui.history_text import Piece
 

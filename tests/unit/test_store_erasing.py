@@ -86,6 +86,23 @@ async def test_nothing_of_a_deleted_branch_can_be_read(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_the_first_version_goes_and_the_prompt_that_the_others_share_stays(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "chat.db")
+    owner = conversation()
+    first = await ended(store, owner, after(owner, "precious"), SECRET)
+    owner.turns = []
+    await ended(store, owner, first.prompt, "another reply")
+    await store.library.index_all()
+    await store.library.delete_branch(owner.id, first.id)
+    assert await store.library.purge(mine=True)
+    loaded = await store.load(owner.id)
+    assert loaded is not None
+    assert [(turn.prompt.text, turn.text) for turn in loaded.turns] == [("precious", "another reply")]
+    assert len((await store.library.search("precious")).hits) == 1
+    await store.close()
+    assert traces(tmp_path, SECRET) == {}
+
+
 def _upto(owner: Conversation, last: object) -> Conversation:
     head = conversation()
     head.id, head.turns = owner.id, owner.turns[: owner.turns.index(last) + 1]  # type: ignore[arg-type]  # a turn

@@ -13,7 +13,7 @@ import pytest
 from tests.unit.searching import keep, said, text_block
 from tests.unit.store_values import content, conversation, running, take
 from tui_chat import meter
-from tui_chat.conversation import Conversation, ConversationFigures, Outcome, SideRequest, Turn
+from tui_chat.conversation import Conversation, Outcome, SideRequest, Turn
 from tui_chat.errors import Failure
 from tui_chat.events import (
     BlockStarted,
@@ -25,6 +25,7 @@ from tui_chat.events import (
     TurnEnded,
     UsageUpdated,
 )
+from tui_chat.listed import ConversationFigures
 from tui_chat.meter import Ratios
 from tui_chat.prices import PriceList
 from tui_chat.store import Store
@@ -139,6 +140,7 @@ async def test_an_id_is_found_by_its_beginning(store: Store) -> None:
     assert await titles(store, "0123") == ["title 2", "title 1", "title 0"]
     assert await titles(store, "012") == []  # too short to be meant so in a filter
     assert [row.title for row in await store.library.find("012")] == ["title 2", "title 1", "title 0"]
+    assert await store.library.find("\ud800") == []
     assert [row.title for row in await store.library.find("0123abc2ffff")] == ["title 2"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.search_cases import CASES
 from tests.unit.searching import keep, marked, said, store_of, text_block
 from tests.unit.store_values import conversation, end, running
-from tui_chat.conversation import Found
+from tui_chat.listed import Found
 from tui_chat.store import Store, index, search
 from tui_chat.store.snippets import LENGTH
 

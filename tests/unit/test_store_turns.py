@@ -23,9 +23,10 @@ from tests.unit.store_values import (
     take,
     texts,
 )
-from tui_chat.conversation import Conversation, ConversationSummary, Message, Outcome, Turn
+from tui_chat.conversation import Conversation, Message, Outcome, Turn
 from tui_chat.errors import Failure, StoreError
 from tui_chat.events import BlockStarted, Event, RequestStarted, TurnEnded
+from tui_chat.listed import ConversationSummary
 from tui_chat.store import Store
 
 

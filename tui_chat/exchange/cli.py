@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from tui_chat import config, meter
-from tui_chat.conversation import ConversationSummary, Turn
+from tui_chat.conversation import Turn
 from tui_chat.errors import StoreError, UsageError
 from tui_chat.exchange.formats import FORMATS, file_name, format_of, lossless, readable
 from tui_chat.exchange.importing import Report, import_files
 from tui_chat.exchange.names import numbered, write_new
+from tui_chat.listed import ConversationSummary
 from tui_chat.meter import Figures, Ratios
 from tui_chat.prices import PriceList
 from tui_chat.text import sanitise, sanitise_line, storable

@@ -150,8 +150,10 @@ class Database:
                     part.rename(aside.with_name(aside.name + suffix))
         finally:
             os.close(directory)
-        self.notices.append(f"{path.name} was damaged; it is kept as {aside}, and a new database was started:"
-            f" `tui-chat import {shlex.quote(str(aside))}` brings back what can be read")
+        self.notices.append(
+            f"{path.name} was damaged; it is kept as {aside}, and a new database was started:"
+            f" `tui-chat import {shlex.quote(str(aside))}` brings back what can be read"
+        )
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

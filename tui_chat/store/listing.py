@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from tui_chat import meter
-from tui_chat.conversation import ConversationFigures, ConversationSummary, ListPage
+from tui_chat.listed import ConversationFigures, ConversationSummary, ListPage
 from tui_chat.meter import Ratios
 from tui_chat.prices import PriceList
 from tui_chat.store.values import side_requests_from

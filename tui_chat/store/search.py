@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from tui_chat.conversation import Found, Hit, Role
+from tui_chat.conversation import Role
+from tui_chat.listed import Found, Hit
 from tui_chat.store import query
 from tui_chat.store.index import indexed_share
 from tui_chat.store.passages import passages

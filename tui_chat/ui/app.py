@@ -9,7 +9,7 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -22,9 +22,10 @@ from textual.worker import Worker, WorkerState
 from tui_chat.config import Config
 from tui_chat.conversation import Outcome, Turn
 from tui_chat.errors import StoreError, TuiChatError
+from tui_chat.files import write_private
 from tui_chat.runtime import Runtime, read_state, write_state
 from tui_chat.session import ChatSession
-from tui_chat.text import sanitise_line
+from tui_chat.text import sanitise_line, storable
 from tui_chat.ui.commands import COMMANDS
 from tui_chat.ui.conversation_commands import ConversationCommands
 from tui_chat.ui.driver import driver_class, take_mouse
@@ -67,6 +68,7 @@ class TuiChatApp(ConversationCommands, LibraryCommands):
         self.config = config
         self.runtime = Runtime(config, store_conversations=store_conversations)
         self.failure: str | None = None
+        self.farewell = ""  # what is still to be said when the screen is gone
         self._prompt, self._resume, self._continue_last = prompt, resume, continue_last
         self._prompts: list[str] = []
         self._quitting = False
@@ -288,6 +290,22 @@ class TuiChatApp(ConversationCommands, LibraryCommands):
         signal_number = getattr(self._driver, "ended_by", None)
         self.exit(128 + int(signal_number) if signal_number else 0)
 
+    def keep_aside(self, error: TuiChatError, texts: Sequence[str]) -> None:
+        """Write what was typed into a file of its own, since the database would not take it, and say where it is."""
+        _log.warning("a conversation was left without being saved: %s", error)
+        if not texts:
+            return
+        path = self.config.data_dir / f"unsaved-{time.strftime('%Y%m%d-%H%M%S')}.txt"
+        try:
+            write_private(path, storable("\n\n".join(texts)) + "\n")
+        except OSError as why:
+            _log.warning("nor could a file be written: %s", why)
+            self.farewell = f"what was typed could not be saved: {error}"
+        else:
+            self.farewell = f"what was typed is in {path}, since {error}"
+        if not self._quitting:
+            self.notify(sanitise_line(self.farewell), severity="warning", timeout=15, markup=False)
+
     async def on_unmount(self) -> None:
         """Close what is open."""
         if self._collector is not None:
@@ -329,4 +347,6 @@ def run(
     if app.failure is not None:
         sys.stderr.write(f"tui-chat: {sanitise_line(app.failure)}\n")
         return 1
+    if app.farewell:
+        sys.stderr.write(f"tui-chat: {sanitise_line(app.farewell)}\n")
     return int(code or 0)

@@ -13,7 +13,7 @@ from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 
-from tui_chat.conversation import ConversationFigures, ConversationSummary, Hit
+from tui_chat.listed import ConversationFigures, ConversationSummary, Hit
 from tui_chat.text import sanitise_line
 from tui_chat.ui import wording
 

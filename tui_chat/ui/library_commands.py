@@ -8,8 +8,8 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tui_chat.conversation import Hit
 from tui_chat.errors import StoreError, TuiChatError
+from tui_chat.listed import Hit
 from tui_chat.text import sanitise_line
 from tui_chat.ui.driver import set_terminal_title
 from tui_chat.ui.painted_app import PaintedApp

@@ -371,8 +371,10 @@ class ChatScreen(VersionActions, Exporting):
         self.composer.replace_text("")
         self.prompt.set_queue(())
         if before != (conversation.draft, conversation.queued, conversation.place):
-            with contextlib.suppress(TuiChatError):  # it is in the log file; leaving must not fail
+            try:
                 await session.save()
+            except TuiChatError as error:  # leaving must not fail
+                self.chat_app.keep_aside(error, [text for text in (conversation.draft, *conversation.queued) if text])
 
     async def _typed_is_handled(self) -> None:
         """Let an Enter through that came just before: the keys that leave a conversation overtake it."""

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Final
 from textual import on
 from textual.binding import Binding, BindingType
 
-from tui_chat.conversation import ConversationSummary, Hit
 from tui_chat.errors import StoreError
+from tui_chat.listed import ConversationSummary, Hit
 from tui_chat.text import sanitise_line
 from tui_chat.ui import history_text
 from tui_chat.ui.screens.history_finding import HistoryFinding, Opened

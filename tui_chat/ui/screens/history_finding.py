@@ -18,8 +18,8 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 from textual.worker import Worker
 
-from tui_chat.conversation import ConversationFigures, Found, Hit
 from tui_chat.errors import StoreError
+from tui_chat.listed import ConversationFigures, Found, Hit
 from tui_chat.text import sanitise_line
 from tui_chat.ui import history_text
 from tui_chat.ui.widgets.history_field import HistoryField, TitleField

@@ -16,7 +16,7 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
-from tui_chat.conversation import ConversationSummary, Hit
+from tui_chat.listed import ConversationSummary, Hit
 from tui_chat.ui import history_text
 from tui_chat.ui.history_text import Piece
 from tui_chat.ui.widgets.direct import RowTerminal

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tui_chat.conversation import ConversationFigures, ConversationSummary, Hit
+from tui_chat.listed import ConversationFigures, ConversationSummary, Hit
 
 PAGE: Final = 100  # conversations that are asked for at once
 _PAGES: Final = 20  # that are held
