@@ -105,7 +105,7 @@ async def test_letters_in_the_log_go_to_the_composer(open_chat: OpenChat) -> Non
 async def test_every_command_runs_from_the_palette(open_chat: OpenChat) -> None:
     async with open_chat() as chat:
         commands = list(chat.app.get_system_commands(chat.app.chat))
-        assert {"Model", "Theme", "Resume", "System prompt", "Copy reply"} <= {command.title for command in commands}
+        assert {"Model", "Theme", "Duplicate", "System prompt", "Copy reply"} <= {command.title for command in commands}
         for command in commands:
             if command.title.startswith("Quit"):
                 continue

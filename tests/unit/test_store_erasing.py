@@ -87,7 +87,7 @@ async def test_nothing_of_a_deleted_branch_can_be_read(tmp_path: Path) -> None:
 
 
 async def test_the_first_version_goes_and_the_prompt_that_the_others_share_stays(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "chat.db")
+    store = await Store.open(tmp_path / "data" / "chat.db")
     owner = conversation()
     first = await ended(store, owner, after(owner, "precious"), SECRET)
     owner.turns = []
@@ -100,7 +100,7 @@ async def test_the_first_version_goes_and_the_prompt_that_the_others_share_stays
     assert [(turn.prompt.text, turn.text) for turn in loaded.turns] == [("precious", "another reply")]
     assert len((await store.library.search("precious")).hits) == 1
     await store.close()
-    assert traces(tmp_path, SECRET) == {}
+    assert traces(tmp_path / "data", SECRET) == {}
 
 
 def _upto(owner: Conversation, last: object) -> Conversation:

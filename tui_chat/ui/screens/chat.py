@@ -4,7 +4,6 @@ It does no I/O: sessions come from the app's runtime, figures from the meter, wo
 several of these screens can live side by side.
 """
 
-import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator
@@ -349,7 +348,7 @@ class ChatScreen(VersionActions, Exporting):
 
     async def leave(self) -> None:
         """Stop what runs and keep it, with what was typed and queued; the composer is then free for something else."""
-        await self._typed_is_handled()
+        await self.typed_is_handled()
         session = self.session
         if session is None:
             return
@@ -375,15 +374,6 @@ class ChatScreen(VersionActions, Exporting):
                 await session.save()
             except TuiChatError as error:  # leaving must not fail
                 self.chat_app.keep_aside(error, [text for text in (conversation.draft, *conversation.queued) if text])
-
-    async def _typed_is_handled(self) -> None:
-        """Let an Enter through that came just before: the keys that leave a conversation overtake it."""
-        # Twice the composer: what Enter makes it say is in its own queue first.
-        for pump in (self.composer, self.composer, self.prompt, self):
-            handled = asyncio.Event()
-            if pump.task is asyncio.current_task() or not pump.call_later(handled.set):
-                return
-            await handled.wait()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Workers report to the node that started them."""

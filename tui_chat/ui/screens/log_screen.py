@@ -3,6 +3,7 @@
 `ChatScreen` stands on it and decides what an action does.
 """
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -38,7 +39,6 @@ class LogScreen(Finding):
     ]
     LOG_KEYS: ClassVar[dict[str, str]] = {
         "c": "copy_message",
-        "r": "send_again",
         "x": "toggle_context",
         "t": "toggle_thinking",
         "g": "go_on",
@@ -78,6 +78,15 @@ class LogScreen(Finding):
     def act(self, action: str, turn_id: str) -> None:
         """Do what a footer offers, for one turn."""
         raise NotImplementedError
+
+    async def typed_is_handled(self) -> None:
+        """Let an Enter through that came just before: the keys that leave a conversation overtake it."""
+        # Twice the composer: what Enter makes it say is in its own queue first.
+        for pump in (self.composer, self.composer, self.prompt, self):
+            handled = asyncio.Event()
+            if pump.task is asyncio.current_task() or not pump.call_later(handled.set):
+                return
+            await handled.wait()
 
     @on(Composer.LeftAtTop)
     def left_composer(self) -> None:
