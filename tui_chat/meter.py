@@ -156,20 +156,20 @@ def cost(
 
     Only Anthropic's own host has a price.
     """
-    if server != ANTHROPIC_HOST or not any(request.usage.fields for request in requests):
+    if server != ANTHROPIC_HOST:
         return None
     try:
         day = _day(int(started_at // 86_400))
     except (OverflowError, ValueError):  # no such day: what was imported may say anything
         return None
-    total = 0.0
+    total = None
     for request, count in zip(requests, outputs, strict=True):
         if not request.usage.fields:
             continue  # an attempt that failed before the server counted anything
         part = prices.cost(request.model, request.usage, count, day)
         if part is None:
             return None
-        total += part
+        total = (total or 0.0) + part
     return total
 
 

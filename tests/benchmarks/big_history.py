@@ -196,7 +196,7 @@ async def _write(store: Store) -> tuple[list[float], list[float], list[float]]:
         for spent, call in zip(steps, calls, strict=True):
             _, (seconds, _) = await _timed(call)
             spent.append(seconds)
-    await store.library.delete(owner.id)  # the next run finds the history as it was
+    await store.library.index_all()
     return steps
 
 
@@ -336,6 +336,13 @@ def _print_searches(size: str, measured: Measured) -> None:
         rows.append([kind, str(len(queries)), *cells, str(unfound)])
     head = "queries|first|again|CPU|LIKE|trigrams|too short for them"
     table(f"Searching {size}: median / worst, ms", ["", *head.split("|")], rows)
+
+    slowest = sorted(EVERY, key=lambda query: -max(clock for clock, _ in measured.searches[query]))[:5]
+    rows = [
+        [query[:40], *(milliseconds(clock) for clock, _ in measured.searches[query]), str(measured.hits[query])]
+        for query in slowest
+    ]
+    table(f"The slowest searches, {size}: ms", ["", *(f"{number + 1}." for number in range(REPEATS)), "hits"], rows)
 
 
 def _median_and_worst(seconds: Sequence[float]) -> str:

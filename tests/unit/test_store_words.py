@@ -47,7 +47,7 @@ def connection() -> Iterator[sqlite3.Connection]:
 
 def found(connection: sqlite3.Connection, text: str, asked: str, *, is_code: bool = False) -> bool:
     """Whether the index proposes the text, and the text agrees."""
-    passage = Passage(as_shown(text), is_code)
+    passage = Passage(as_shown(text), "tool" if is_code else "text")
     connection.execute("BEGIN")
     try:
         terms = words.terms(() if is_code else (passage.text,), (passage.text,) if is_code else ())
@@ -114,7 +114,7 @@ def test_any_three_letters_of_a_word_of_code_are_found(
 def test_whatever_is_asked_the_marks_are_in_the_line(connection: sqlite3.Connection, text: str, asked: str) -> None:
     units = query.parse(asked)
     found(connection, text, asked)  # is no error
-    shown = snippet(units, [Text(Passage(as_shown(text), is_code=True))]) if units and text else None
+    shown = snippet(units, [Text(Passage(as_shown(text), "tool"))]) if units and text else None
     if shown is not None:
         line, marks = shown
         assert len(line) <= LENGTH

@@ -16,7 +16,7 @@ from typing import Final
 
 from tui_chat.store import words
 from tui_chat.store.keys import search_key
-from tui_chat.store.passages import passages
+from tui_chat.store.passages import Kind, as_shown, verbatim
 
 # The index's own idea of a word is not asked for: it is given words in ASCII and whatever else, separated by blanks.
 CREATE: Final = (
@@ -24,12 +24,13 @@ CREATE: Final = (
     "INSERT INTO found (found, rank) VALUES ('automerge', 0)",
     "INSERT INTO found (found, rank) VALUES ('crisismerge', 1000)",
 )
-REBUILD: Final = (  # for a migration that comes with other words
+REBUILD: Final = (  # for a migration that comes with other words, passages or lengths
     "INSERT INTO found (found) VALUES ('delete-all')",
     "UPDATE messages SET search_key = -search_key WHERE search_key > 0",
 )
-SLICE: Final = 12_000  # characters of stored messages: some milliseconds
-_PAGES: Final = 24  # merged after each slice; with fewer a long import outruns the merging
+SLICE: Final = 8_000  # characters of stored messages: some milliseconds
+LONGEST: Final = 200_000  # characters of one message; the rest is not found: it would hold the database for too long
+_PAGES: Final = 16  # merged after each slice; with fewer a long import outruns the merging
 _COUNTED: Final = 1_000  # messages that wait
 _WAIT: Final = "FROM messages WHERE search_key IS NULL OR search_key < 0"  # as the index messages_to_index has it
 _WAITING: Final = f"SELECT number, search_key, blocks, created_at, continues {_WAIT} ORDER BY number DESC"
@@ -38,8 +39,9 @@ _WAITING: Final = f"SELECT number, search_key, blocks, created_at, continues {_W
 def index_some(connection: sqlite3.Connection, limit: int = SLICE) -> bool:
     """Index some of the messages that wait, newest first, inside a write transaction; whether anything is left to do.
 
-    `limit` is in characters of their blocks; one message is taken whatever its length. Where none waits, segments of the
-    index are merged.
+    `limit` is in characters of their blocks; one message is taken whatever its length, but only `LONGEST` characters of it
+    are indexed: first of its text, then of its thinking, then of what tools were given and gave. Where none waits, segments
+    of the index are merged.
     """
     taken, total = [], 0
     cursor = connection.execute(_WAITING)
@@ -81,13 +83,17 @@ def _terms(row: sqlite3.Row) -> str:
     if row["continues"]:  # the program's own words: nobody looks for them
         return ""
     try:
-        found = passages(json.loads(row["blocks"]))
+        found = verbatim(json.loads(row["blocks"]))
     except (ValueError, RecursionError):  # damaged: the others must not wait for it for ever
         return ""
-    return words.terms(
-        [passage.text for passage in found if not passage.is_code],
-        [passage.text for passage in found if passage.is_code],
-    )
+    texts: dict[Kind, list[str]] = {"text": [], "thinking": [], "tool": []}
+    left = LONGEST
+    for kind, chosen in texts.items():  # what was said goes first, then what was thought
+        for passage in found:
+            if passage.kind == kind and left > 0:
+                chosen.append(as_shown(passage.text[:left]))
+                left -= len(passage.text)
+    return words.terms(texts["text"] + texts["thinking"], texts["tool"])
 
 
 def merge_some(connection: sqlite3.Connection, pages: int = _PAGES) -> bool:

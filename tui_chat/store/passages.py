@@ -7,7 +7,7 @@ know SQL.
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from tui_chat.text import sanitise
 
@@ -17,31 +17,39 @@ _HIDDEN: Final = frozenset(
 )
 
 
+Kind = Literal["text", "thinking", "tool"]
+
+
 class Passage(NamedTuple):
-    """A text in NFC and sanitised; `is_code`: every word of it counts as a word of code."""
+    """A text of a message. Every word of what a `tool` was given or gave counts as a word of code."""
 
     text: str
-    is_code: bool
+    kind: Kind = "text"
 
 
 def passages(blocks: Sequence[Any]) -> list[Passage]:
-    """The passages of a message, in order."""
-    found: list[tuple[list[str], bool, bool]] = []  # texts, whether they are code, whether more text goes on from them
+    """The passages of a message as they are shown, in order."""
+    return [Passage(as_shown(text), kind) for text, kind in verbatim(blocks)]
+
+
+def verbatim(blocks: Sequence[Any]) -> list[Passage]:
+    """The passages of a message as they are stored, in order."""
+    found: list[tuple[list[str], Kind]] = []
     for block in blocks:
         if not isinstance(block, Mapping):
             continue
         kind = block.get("type")
         if kind == "text" and isinstance(text := block.get("text"), str):
-            if found and found[-1][2]:
+            if found and found[-1][1] == "text":
                 found[-1][0].append(text)
             else:
-                found.append(([text], False, True))
+                found.append(([text], "text"))
         elif kind == "thinking" and isinstance(text := block.get("thinking"), str):
-            found.append(([text], False, False))
+            found.append(([text], "thinking"))
         elif isinstance(kind, str) and (kind.endswith((_RESULTS, "tool_use"))):
             wanted = (block.get("name"), block.get("input"), block.get("partial_json"), block.get("content"))
-            found.append((["\n".join(_strings(wanted))], True, False))
-    return [Passage(shown, is_code) for texts, is_code, _ in found if (shown := as_shown("".join(texts)))]
+            found.append((["\n".join(_strings(wanted))], "tool"))
+    return [Passage(joined, kind) for texts, kind in found if (joined := "".join(texts))]
 
 
 def as_shown(text: str) -> str:

@@ -41,7 +41,7 @@ class Text:
     def __init__(self, passage: Passage) -> None:
         self.shown = passage.text
         self.folded = words.fold(passage.text)
-        self._is_code = passage.is_code
+        self._is_code = passage.kind == "tool"
 
     def span(self, start: int, end: int) -> Span:
         """A span of the folded text as one of the text that is shown."""

@@ -24,8 +24,8 @@ from tui_chat.store.snippets import Snippet, snippet
 from tui_chat.store.transactions import primary_code
 from tui_chat.text import sanitise_line
 
-SECONDS: Final = 0.08  # for 50 hits; whoever asks for more waits longer
-_PATH_SECONDS: Final = 0.03  # for all paths; where they are longer the hits count as being on them
+SECONDS: Final = 0.075  # for 50 hits; whoever asks for more waits longer
+_PATH_SECONDS: Final = 0.02  # for all paths; where they are longer the hits count as being on them
 _STEPS: Final = 100  # of SQLite's machine between two looks at the clock: less than a millisecond
 _AT_ONCE: Final = 100  # messages of a path
 _MOST_TERMS: Final = 500  # that begin with two letters; there are some dozens
