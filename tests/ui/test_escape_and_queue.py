@@ -97,9 +97,8 @@ async def test_a_failure_pauses_the_queue(open_chat: OpenChat) -> None:
     async with open_chat() as chat:
         await chat.send("overloaded")
         await chat.send("stays here")
-        await chat.until(lambda: chat.idle and chat.turn_count == 1)
+        await chat.until(lambda: chat.idle and "paused 1: stays here" in chat.below)
         assert chat.turn_count == 1
-        assert "paused 1: stays here" in chat.below
 
 
 async def test_escape_idle_does_nothing(open_chat: OpenChat) -> None:
