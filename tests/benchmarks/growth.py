@@ -151,8 +151,8 @@ def _resume(run: Run, folder: Path, titles: list[str]) -> dict[str, list[float]]
     with run.session(OURS, folder=folder) as session:
         recording = session.recording
         for title in titles * run.sizes.openings:
-            recording.send(f"/resume {title}\r")
-            recording.wait_for_quiet(0, 0.3, 5)
+            asked = recording.send(f"/resume {title}\r")
+            recording.wait_for_quiet(asked, 0.5, 5)  # the history, with what was found
             recording.blind()
             pressed = recording.send("\r")
             recording.wait_for_quiet(pressed, 0.7, 10)
