@@ -8,8 +8,6 @@ from tui_chat.conversation import Conversation
 from tui_chat.ids import new_id
 from tui_chat.text import sanitise_line
 
-__all__ = ["TITLE_LENGTH", "new_conversation", "new_id", "title_of"]
-
 TITLE_LENGTH: Final = 60
 
 

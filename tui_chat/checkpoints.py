@@ -44,8 +44,8 @@ class TurnStore(Protocol):
     def library(self) -> TreeStore:
         """Its branches."""
 
-    async def begin_turn(self, conversation: Conversation, turn: Turn) -> None:
-        """Commit the prompt and the running turn; `conversation.turns` lead to it."""
+    async def begin_turn(self, conversation: Conversation, turn: Turn) -> tuple[str, ...]:
+        """Commit the prompt and the running turn, which `conversation.turns` lead to; returns its versions, oldest first."""
 
     async def journal(self, turn_id: str, events: Sequence[Event]) -> None:
         """Append events of the running turn."""
@@ -53,8 +53,8 @@ class TurnStore(Protocol):
     async def end_turn(self, conversation: Conversation, turn: Turn) -> None:
         """Commit the end of the turn, and its beginning if that is missing; `conversation.turns` lead to it."""
 
-    async def end_abandoned(self) -> None:
-        """End the turns whose process is gone."""
+    async def turn(self, turn_id: str) -> Turn | None:
+        """That turn as it stands by now, ended if its process is gone; None if it is gone itself."""
 
     async def set_in_context(self, turn_id: str, in_context: bool) -> None:
         """Remember whether the turn goes out with later requests."""

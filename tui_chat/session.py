@@ -32,7 +32,7 @@ from functools import partial
 from typing import Any, Final
 
 from tui_chat import turns
-from tui_chat.beginnings import new_conversation, new_id, title_of
+from tui_chat.beginnings import new_conversation, title_of
 from tui_chat.branches import message_before
 from tui_chat.checkpoints import Journal, TurnStore
 from tui_chat.config import Config
@@ -46,6 +46,7 @@ from tui_chat.engine.tools import Tool
 from tui_chat.engine.turn import TurnResult, TurnRunner
 from tui_chat.errors import Failure, StoreError, UsageError
 from tui_chat.events import Event, TurnEnded, TurnStarted
+from tui_chat.ids import new_id
 from tui_chat.text import storable
 from tui_chat.versions import VersionedConversation
 
@@ -289,7 +290,7 @@ class ChatSession(VersionedConversation):
         saving = asyncio.create_task(self._store.begin_turn(dataclasses.replace(conversation, turns=path[:-1]), turn))
         self._stoppable = asyncio.ensure_future(asyncio.shield(saving))
         try:
-            await self._stoppable
+            versions = await self._stoppable
         except asyncio.CancelledError:
             self._later(self._abandon(path, saving, taken_back=self._state is State.STOPPING))
             conversation.title = conversation.title if titled else ""
@@ -301,7 +302,7 @@ class ChatSession(VersionedConversation):
                 conversation.title = conversation.title if titled else ""
                 raise NotSavedError(f"not saved: {error.sentence}", plan.advice) from error
         else:
-            self._later(self._look_around(turn))
+            self.met_others = self._branches.learn([turn], {turn.id: versions}) or self.met_others
         self.turn = turn
         self.begun.append(turn)
         self._branches.follow(path)
@@ -311,7 +312,7 @@ class ChatSession(VersionedConversation):
                 self._later(self._backlog.set_in_context(taken))
         return turn, started
 
-    async def _abandon(self, path: list[Turn], saving: "asyncio.Task[None]", *, taken_back: bool) -> None:
+    async def _abandon(self, path: list[Turn], saving: "asyncio.Task[tuple[str, ...]]", *, taken_back: bool) -> None:
         """A locked database may still take the prompt later: then it is a turn that was stopped before it was sent.
 
         If the user has it back, it goes again.

@@ -182,19 +182,9 @@ class VersionedConversation:
         async with self._moving:
             for turn in [each for each in self.conversation.turns if each.outcome is None]:
                 with contextlib.suppress(StoreError):
-                    await (
-                        self._store.end_abandoned()
-                    )  # or a window that was killed would be waited for until the next start
-                    found, _ = await self._store.library.branch(self.conversation.id, turn.id)
-                    for name in Turn.__slots__ if found else ():  # the turn stays the one that others hold
-                        setattr(turn, name, getattr(found[0], name))
-
-    async def _look_around(self, turn: Turn) -> None:
-        """Learn what another window has said at the place of `turn`."""
-        with contextlib.suppress(StoreError):
-            found, versions = await self._store.library.branch(self.conversation.id, turn.id)
-            if self._branches.learn(found[:1], versions):
-                self.met_others = True
+                    found = await self._store.turn(turn.id)
+                    for name in Turn.__slots__ if found is not None else ():  # the turn stays the one that others hold
+                        setattr(turn, name, getattr(found, name))
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         """Do what nobody waits for; `close` does."""

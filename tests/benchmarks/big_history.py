@@ -188,7 +188,7 @@ async def _write(store: Store) -> tuple[list[float], list[float], list[float]]:
     steps: tuple[list[float], list[float], list[float]] = [], [], []
     owner = conversation()
     for turn, events in _turns(owner.id):
-        calls = (
+        calls: tuple[Callable[[], Awaitable[Any]], ...] = (
             partial(store.begin_turn, owner, turn),
             partial(store.journal, turn.id, events),
             partial(store.end_turn, owner, turn),

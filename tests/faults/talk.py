@@ -71,10 +71,10 @@ def watch(chat: Chat, voice: Voice) -> None:
     store, running = chat.store, dict[str, Turn]()
     begin, journal, end = store.begin_turn, store.journal, store.end_turn
 
-    async def begin_turn(conversation: Any, turn: Turn) -> None:
+    async def begin_turn(conversation: Any, turn: Turn) -> tuple[str, ...]:
         running[turn.id] = turn
         voice.say("doing", job="begin")
-        await begin(conversation, turn)
+        return await begin(conversation, turn)
 
     async def journal_events(turn_id: str, events: Any) -> None:
         thinking, text = running[turn_id].thinking, running[turn_id].text

@@ -116,9 +116,9 @@ async def test_a_slice_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch
 async def test_after_the_stop_nothing_begins() -> None:
     submitted: list[int] = []
 
-    def submit(_work: object) -> "Future[bool] | None":
+    def submit(_work: object) -> Future[bool]:
         submitted.append(1)
-        return None
+        return Future()
 
     later = Idle(lambda: True, submit)
     later.start()

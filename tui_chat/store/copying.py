@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from tui_chat.conversation import Conversation, Outcome, Tree, Turn
 from tui_chat.errors import Failure, StoreError
 from tui_chat.ids import new_id
-from tui_chat.store import erasing, tree, values, writing
+from tui_chat.store import erasing, reading, tree, values, writing
 from tui_chat.store.owner import Owner
 from tui_chat.text import storable
 
@@ -50,8 +50,7 @@ def fork(connection: sqlite3.Connection, conversation_id: str, turn_id: str, cop
 
 
 def _source(connection: sqlite3.Connection, conversation_id: str) -> tuple[sqlite3.Row, tree.Branches]:
-    query = "SELECT * FROM conversations WHERE id = ? AND deletion_id IS NULL"
-    head = connection.execute(query, (conversation_id,)).fetchone()
+    head = reading.head(connection, conversation_id)
     if head is None:
         raise StoreError(erasing.GONE)
     return head, tree.branches(connection, conversation_id)
@@ -128,8 +127,7 @@ def add(connection: sqlite3.Connection, given: Tree, me: Owner) -> Added:
     path = _path(tree.branches(connection, conversation_id), before)
     for turn in _parents_first(given.turns):
         changed = _add_turn(connection, turn, me) or changed
-    for id_ in (*(turn.id for turn in given.turns), ""):
-        erasing.revive(connection, conversation_id, storable(id_))
+    erasing.revive(connection, conversation_id, [storable(turn.id) for turn in given.turns])
     if changed or is_new:
         _lead_on(connection, conversation_id, given.current_turn_id, path)
     return "added" if is_new else "updated" if changed else "known"

@@ -152,8 +152,8 @@ def make_way(connection: sqlite3.Connection, conversation_id: str, parent_id: st
                 pass
 
 
-def revive(connection: sqlite3.Connection, conversation_id: str, turn_id: str) -> None:
-    """Bring back a conversation and the path to `turn_id`, which begins or ends there and is shown then."""
+def revive(connection: sqlite3.Connection, conversation_id: str, turn_ids: Iterable[str]) -> None:
+    """Bring back a conversation and the paths to turns that begin or end there, or are taken in; the last is shown then."""
     connection.execute(
         "DELETE FROM deletions WHERE stage = 'marked' AND id = (SELECT deletion_id FROM conversations WHERE id = ?)",
         (conversation_id,),
@@ -164,11 +164,15 @@ def revive(connection: sqlite3.Connection, conversation_id: str, turn_id: str) -
     query = "SELECT 1 FROM turns WHERE conversation_id = ? AND deletion_id IS NOT NULL LIMIT 1"
     if connection.execute(query, (conversation_id,)).fetchone() is None:
         return  # nearly always
-    path = tree.branches(connection, conversation_id).path(turn_id)
-    gone = [(node.id,) for node in path if not node.is_live]
-    if gone:
-        connection.executemany("UPDATE turns SET deletion_id = NULL WHERE id = ?", gone)
-        tree.set_current(connection, conversation_id, path[-1])
+    branches = tree.branches(connection, conversation_id)
+    back: set[str] = set()
+    for turn_id in turn_ids:
+        path = branches.path(turn_id)
+        gone = {node.id for node in path if not node.is_live} - back
+        if gone:
+            connection.executemany("UPDATE turns SET deletion_id = NULL WHERE id = ?", [(id_,) for id_ in gone])
+            tree.set_current(connection, conversation_id, path[-1])
+            back |= gone
 
 
 # Erasing -----------------------------------------------------------------------------------------------------------
@@ -267,7 +271,7 @@ def _blank(connection: sqlite3.Connection, row: dict[str, Any], stop: Stop) -> b
     query = f"""
         SELECT * FROM turns WHERE {_scope(row)} AND (:progress IS NULL OR number < :progress)
         ORDER BY number DESC LIMIT {_AT_ONCE}"""  # noqa: S608 - constants only
-    others = f"SELECT 1 FROM turns WHERE prompt_id = :prompt AND (number < :number OR ({_scope(row)}) IS NOT 1)"  # noqa: S608 - constants only
+    others = f"SELECT 1 FROM turns WHERE prompt_id = :prompt AND (number < :number OR ({_scope(row)}) IS NOT TRUE)"  # noqa: S608 - constants only
     while turns := connection.execute(query, row).fetchall():
         for turn in turns:
             shared = connection.execute(others, {**row, "prompt": turn["prompt_id"], "number": turn["number"]})
@@ -345,19 +349,13 @@ def merge(connection: sqlite3.Connection, stop: Stop) -> bool:
     """
     if connection.execute("SELECT 1 FROM deletions WHERE stage = 'merge'").fetchone():
         connection.execute("UPDATE deletions SET stage = 'merging' WHERE stage = 'merge'")
-        if _merged(connection, -_MERGED_PAGES) and stop():
+        if index.merge_some(connection, -_MERGED_PAGES) and stop():
             return True
-    while _merged(connection, _MERGED_PAGES):
+    while index.merge_some(connection, _MERGED_PAGES):
         if stop():
             return True
     connection.execute("UPDATE deletions SET stage = 'sweeping' WHERE stage = 'merging'")
     return False
-
-
-def _merged(connection: sqlite3.Connection, pages: int) -> bool:
-    before = connection.total_changes
-    connection.execute("INSERT INTO found (found, rank) VALUES ('merge', ?)", (pages,))
-    return connection.total_changes - before >= 2  # the documented sign that something was done
 
 
 def swept(connection: sqlite3.Connection) -> None:

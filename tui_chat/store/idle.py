@@ -21,9 +21,9 @@ _AGAIN: Final = 30.0  # seconds after an error
 
 
 class Idle:
-    """Slices of `work`, which returns whether there is more; `submit` queues one, or returns None once all is closed."""
+    """Slices of `work`, which returns whether there is more; `submit` queues one."""
 
-    def __init__(self, work: Callable[[], bool], submit: Callable[[Callable[[], bool]], Future[bool] | None]) -> None:
+    def __init__(self, work: Callable[[], bool], submit: Callable[[Callable[[], bool]], Future[bool]]) -> None:
         self._work, self._submit = work, submit
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -45,11 +45,8 @@ class Idle:
             self._timer = None
 
     def _slice(self) -> None:
-        self._timer, self._is_wanted = None, False
-        future = self._submit(self._timed)
-        if future is not None:
-            self._is_running = True
-            future.add_done_callback(self._tell)
+        self._timer, self._is_wanted, self._is_running = None, False, True
+        self._submit(self._timed).add_done_callback(self._tell)
 
     def _timed(self) -> bool:
         self._began = time.monotonic()

@@ -97,7 +97,10 @@ def _terms(row: sqlite3.Row) -> str:
 
 
 def merge_some(connection: sqlite3.Connection, pages: int = _PAGES) -> bool:
-    """Merge about that many pages of the index, where it has become slow by many small segments; whether it did."""
+    """Merge about that many pages of the index, where it has become slow by many small segments; whether it did.
+
+    A negative number begins to merge all segments into one, which positive ones go on with.
+    """
     before = connection.total_changes
     connection.execute("INSERT INTO found (found, rank) VALUES ('merge', ?)", (pages,))
     return connection.total_changes - before > 1  # SQLite's documentation says so

@@ -17,7 +17,7 @@ from tui_chat import meter
 from tui_chat.listed import ConversationFigures, ConversationSummary, ListPage
 from tui_chat.meter import Ratios
 from tui_chat.prices import PriceList
-from tui_chat.store.values import side_requests_from
+from tui_chat.store import values
 from tui_chat.store.words import fold
 from tui_chat.text import storable
 from tui_chat.usage import Usage
@@ -56,6 +56,11 @@ def page(connection: sqlite3.Connection, wanted: str, offset: int, limit: int) -
     return ListPage(_summaries(found), total)
 
 
+def newest(connection: sqlite3.Connection, limit: int) -> list[ConversationSummary]:
+    """The `limit` conversations with the latest turns, newest first."""
+    return _summaries(connection.execute(f"{_COLUMNS} {_NEWEST} LIMIT ?", (limit,)))
+
+
 def find(connection: sqlite3.Connection, wanted: str) -> list[ConversationSummary]:
     """The conversation whose id is `wanted`, else those whose id begins with it, else those whose title fits; newest first."""
     wanted = storable(wanted.strip())
@@ -81,7 +86,7 @@ def figures(connection: sqlite3.Connection, ids: Sequence[str], prices: PriceLis
         head = connection.execute(query, (id_,)).fetchone()
         if head is not None:
             total = _Sum(prices)
-            for side in side_requests_from(head["side_requests"]):
+            for side in values.side_requests_from(head["side_requests"]):
                 total.add([_Request(side.model, side.usage, side.usage_is_final, 0, None)], side.server, side.at)
                 total.add_input(side.usage.input_tokens)
             cursor = connection.execute(_REQUESTS, (id_,))
@@ -160,9 +165,4 @@ def _folded(text: str) -> str:
 
 
 def _summaries(rows: Iterable[sqlite3.Row]) -> list[ConversationSummary]:
-    return [
-        ConversationSummary(
-            row["id"], row["title"], row["updated_at"], row["created_at"], row["model"], bool(row["pinned"])
-        )
-        for row in rows
-    ]
+    return [values.summary_from(row) for row in rows]

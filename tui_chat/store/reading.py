@@ -11,7 +11,6 @@ from typing import Any, Final
 from tui_chat.conversation import Conversation, Message, Outcome, Tree, Turn
 from tui_chat.errors import Failure
 from tui_chat.events import ApprovalAnswered, ToolEnded, ToolSkipped, TurnEnded
-from tui_chat.listed import ConversationSummary
 from tui_chat.store import journal, owner, tree, values
 from tui_chat.turns import apply
 
@@ -20,26 +19,32 @@ CRASHED: Final = "The program ended before this call was done; it may have run o
 
 def load(connection: sqlite3.Connection, conversation_id: str) -> Conversation | None:
     """The conversation with the turns of its current path, from first to last; None if there is none."""
-    head = _head(connection, conversation_id)
-    if head is None:
+    row = head(connection, conversation_id)
+    if row is None:
         return None
     branches = tree.branches(connection, conversation_id)
-    path = branches.current(head["current_turn_id"])
-    conversation = values.conversation_from(head, turns(connection, path))
+    path = branches.current(row["current_turn_id"])
+    conversation = values.conversation_from(row, turns(connection, path))
     conversation.versions = tree.versions_on(path, branches)
     return conversation
 
 
 def load_tree(connection: sqlite3.Connection, conversation_id: str) -> Tree | None:
     """The conversation with its turns on all branches; None if there is none."""
-    head = _head(connection, conversation_id)
-    if head is None:
+    row = head(connection, conversation_id)
+    if row is None:
         return None
     branches = tree.branches(connection, conversation_id)
     live = [node for node in branches.nodes.values() if node.is_live]
-    current = branches.current(head["current_turn_id"])
+    current = branches.current(row["current_turn_id"])
     found = turns(connection, live)
-    return Tree(values.conversation_from(head, []), found, current[-1].id if current else None)
+    return Tree(values.conversation_from(row, []), found, current[-1].id if current else None)
+
+
+def load_turn(connection: sqlite3.Connection, turn_id: str) -> Turn | None:
+    """One turn, deleted or not; None if there is none."""
+    is_there = connection.execute("SELECT 1 FROM turns WHERE id = ?", (turn_id,)).fetchone() is not None
+    return _turn(connection, turn_id) if is_there else None
 
 
 def load_branch(
@@ -60,7 +65,8 @@ def exists(connection: sqlite3.Connection, conversation_id: str) -> bool:
     return connection.execute(query, (conversation_id,)).fetchone() is not None
 
 
-def _head(connection: sqlite3.Connection, conversation_id: str) -> sqlite3.Row | None:
+def head(connection: sqlite3.Connection, conversation_id: str) -> sqlite3.Row | None:
+    """The row of a conversation that is not deleted."""
     query = "SELECT * FROM conversations WHERE id = ? AND deletion_id IS NULL"
     row: sqlite3.Row | None = connection.execute(query, (conversation_id,)).fetchone()
     return row
@@ -107,8 +113,7 @@ def abandoned(connection: sqlite3.Connection, me: owner.Owner, now: float) -> li
 
 def interrupted(connection: sqlite3.Connection, row: sqlite3.Row) -> Turn:
     """The turn of an abandoned row, ended as failed where its journal ends; its text is its reply."""
-    prompt = connection.execute("SELECT * FROM messages WHERE id = ?", (row["prompt_id"],)).fetchone()
-    turn, at = _from_journal(connection, row, values.message_from(prompt))
+    turn, at = _from_journal(connection, row, values.message_from(_message(connection, row["prompt_id"])))
     request = turn.request
     for call in turn.request.calls.values() if turn.request is not None else ():
         if call.waiting:
@@ -130,14 +135,6 @@ def interrupted(connection: sqlite3.Connection, row: sqlite3.Row) -> Turn:
         ),
     )
     return turn
-
-
-def latest_summaries(connection: sqlite3.Connection, limit: int) -> list[ConversationSummary]:
-    """The `limit` conversations with the newest turns, newest first."""
-    query = """
-        SELECT id, title, updated_at, created_at, model, pinned FROM conversations WHERE deletion_id IS NULL
-        ORDER BY updated_at DESC, id DESC LIMIT ?"""
-    return [values.summary_from(row) for row in connection.execute(query, (limit,))]
 
 
 def all_ids(connection: sqlite3.Connection) -> list[str]:

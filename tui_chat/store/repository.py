@@ -46,7 +46,7 @@ from tui_chat.conversation import Conversation, Turn
 from tui_chat.errors import StoreError, StoreUnavailableError
 from tui_chat.events import Event
 from tui_chat.listed import ConversationSummary
-from tui_chat.store import erasing, index, journal, reading, sweeping, values, writing
+from tui_chat.store import erasing, index, journal, listing, reading, sweeping, tree, values, writing
 from tui_chat.store.database import Database
 from tui_chat.store.idle import Idle
 from tui_chat.store.library import Library
@@ -77,7 +77,7 @@ class Store:
         self._seen: set[str] = set()  # conversations that were stored while this was open; used in the thread only
         self._is_closing = False
         self._ending: asyncio.Task[None] | None = None
-        self._idle = Idle(self._idle_slice, self._submit_slice)
+        self._idle = Idle(self._idle_slice, self._executor.submit)
         self.reader = Reader(path, self.read)
         self.library = Library(self)
 
@@ -120,20 +120,25 @@ class Store:
             self._ending = asyncio.create_task(self._end())
         await asyncio.shield(self._ending)
 
-    async def begin_turn(self, conversation: Conversation, turn: Turn) -> None:
-        """Commit the conversation (title only if it has none), the prompt and the running turn; on the disk at return."""
+    async def begin_turn(self, conversation: Conversation, turn: Turn) -> tuple[str, ...]:
+        """Commit the conversation (title only if it has none), the prompt and the running turn; on the disk at return.
+
+        Returns the ids of all versions of the turn, oldest first: other windows may have gone on from there, too.
+        """
         row, earlier = values.conversation_row(conversation), tuple(conversation.turns)
 
-        def job() -> None:
+        def job() -> tuple[str, ...]:
             with self._database.writing(durable=True) as connection:
                 erasing.make_way(connection, conversation.id, turn.prompt.parent_id)
                 connection.execute(writing.BEGIN_CONVERSATION, row)
                 writing.save_missing(connection, turn.prompt.parent_id, earlier, self.owner)
                 writing.save_turn_start(connection, turn, self.owner)
-                erasing.revive(connection, conversation.id, turn.id)
+                erasing.revive(connection, conversation.id, [turn.id])
+                versions = tree.versions_at(connection, conversation.id, turn.prompt.parent_id)
             self._seen.add(conversation.id)
+            return versions
 
-        await self.run(job)
+        return await self.run(job)
 
     async def journal(self, turn_id: str, events: Sequence[Event]) -> None:
         """Append events of a running turn; those of a turn that was not begun, or is over, are dropped."""
@@ -157,7 +162,7 @@ class Store:
                 writing.save_missing(connection, turn.prompt.parent_id, earlier, self.owner)
                 writing.save_turn_start(connection, turn, self.owner)
                 writing.save_turn_end(connection, turn)
-                erasing.revive(connection, conversation.id, turn.id)
+                erasing.revive(connection, conversation.id, [turn.id])
             self._seen.add(conversation.id)
 
         await self.run(job)
@@ -203,9 +208,19 @@ class Store:
 
         return await self.read(query)
 
+    async def turn(self, turn_id: str) -> Turn | None:
+        """One turn as it stands by now, deleted or not, or None. It is ended as interrupted if its process is gone."""
+
+        def job() -> Turn | None:
+            self._end_abandoned()
+            with self._database.reading() as connection:
+                return reading.load_turn(connection, turn_id)
+
+        return await self.run(job)
+
     async def recent(self, limit: int = 10) -> list[ConversationSummary]:
         """The conversations with the latest turns, newest first."""
-        return await self.read(lambda connection: reading.latest_summaries(connection, limit))
+        return await self.read(lambda connection: listing.newest(connection, limit))
 
     async def recent_prompts(self, limit: int = 200) -> list[str]:
         """The latest prompts of all conversations, newest first, each text once."""
@@ -220,10 +235,6 @@ class Store:
             self._end_abandoned()
         except StoreUnavailableError as error:  # locked or full: reading works, and the next start tries again
             self.notices.append(f"replies that were cut off are not restored yet: {error.sentence}")
-
-    async def end_abandoned(self) -> None:
-        """End the turns whose process is gone as interrupted."""
-        await self.run(self._end_abandoned)
 
     def _end_abandoned(self) -> None:
         with self._database.reading() as connection:
@@ -294,9 +305,6 @@ class Store:
 
         self._queued.append(None)
         return await asyncio.shield(asyncio.wrap_future(self._executor.submit(begin)))
-
-    def _submit_slice(self, work: Callable[[], bool]) -> Future[bool] | None:
-        return None if self._is_closing else self._executor.submit(work)
 
     async def _end(self) -> None:
         try:

@@ -133,6 +133,20 @@ def branches(connection: sqlite3.Connection, conversation_id: str) -> Branches:
     )
 
 
+def versions_at(connection: sqlite3.Connection, conversation_id: str, after: str | None) -> tuple[str, ...]:
+    """The ids of all live turns at one place, oldest first, without a look at the other places."""
+    # The signs keep SQLite from the index that has nearly all rows: many conversations begin, one goes on here.
+    place = (
+        "prompt.conversation_id = ? AND +parent_id IS ?"
+        if after is None
+        else "+prompt.conversation_id = ? AND parent_id = ?"
+    )
+    query = f"""
+        SELECT turns.id FROM messages AS prompt JOIN turns ON prompt_id = prompt.id
+        WHERE {place} AND turns.deletion_id IS NULL ORDER BY turns.number"""  # noqa: S608 - constants only
+    return tuple(row["id"] for row in connection.execute(query, (conversation_id, after)))
+
+
 def versions_on(path: Iterable[Node], tree: Branches) -> dict[str, tuple[str, ...]]:
     """For each turn of `path` that is not alone at its place, the versions there."""
     return {node.id: versions for node in path if len(versions := tree.versions(node)) > 1}

@@ -81,9 +81,9 @@ class AllowedFolder:
 
     def __init__(self, root: Path, *, walk: bool = CAN_WALK) -> None:
         try:
-            self._root = os.path.realpath(root)
+            self.root = os.path.realpath(root)
         except OSError:  # the working directory was removed, and the folder is named relative to it
-            self._root = str(root)
+            self.root = str(root)
         self._walk = walk
 
     @contextlib.contextmanager
@@ -96,7 +96,7 @@ class AllowedFolder:
         parts = self._resolve(path)
         place: int | str | None = None
         try:
-            place = _walk(self._root, parts) if self._walk else _open_whole(str(Path(self._root, *parts)))
+            place = _walk(self.root, parts) if self._walk else _open_whole(str(Path(self.root, *parts)))
             is_folder = not isinstance(place, int) or stat.S_ISDIR(os.fstat(place).st_mode)
             yield Opened("/".join(parts) or ".", is_folder, place)
         except OSError as error:
@@ -109,17 +109,17 @@ class AllowedFolder:
         """The parts of where `path` really leads, relative to the folder."""
         if not path or len(path) > _LONGEST_PATH or "\0" in path:
             raise ToolError('This is not a path; "." is the allowed folder, all others are relative to it.')
-        if not Path(self._root).is_dir():
+        if not Path(self.root).is_dir():
             raise ToolError("The allowed folder does not exist.")
         try:
-            resolved = Path(os.path.realpath(Path(self._root, path)))
+            resolved = Path(os.path.realpath(Path(self.root, path)))
         except (ValueError, OSError, RecursionError):  # not a name here; a chain of links without an end
             raise ToolError(f"{quoted(path)} is not a usable path.") from None
-        if not resolved.is_relative_to(self._root) or any(resolved.is_relative_to(each) for each in _KERNEL_FOLDERS):
+        if not resolved.is_relative_to(self.root) or any(resolved.is_relative_to(each) for each in _KERNEL_FOLDERS):
             raise ToolError(f"{quoted(path)} is outside the allowed folder; give a path relative to it.")
-        parts = resolved.relative_to(self._root).parts
+        parts = resolved.relative_to(self.root).parts
         # A link may lead to a secret under a harmless name, or be named as one itself.
-        if may_be_secret(parts, Path(self._root).name) or may_be_secret((Path(path).name,)):
+        if may_be_secret(parts, Path(self.root).name) or may_be_secret((Path(path).name,)):
             raise ToolError(f"{quoted(path)} may hold secrets and is never read.")
         return parts
 

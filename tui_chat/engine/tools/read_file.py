@@ -69,7 +69,7 @@ class ReadFile:
     @property
     def place(self) -> str:
         """The folder that all of it stays below, resolved."""
-        return self._folder._root  # noqa: SLF001 - the folder is this tool's own
+        return self._folder.root
 
     async def run(self, input: Mapping[str, Any]) -> str:
         """The text or the list, with a note if that is not all; ToolError for what cannot be read."""
