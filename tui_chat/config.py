@@ -26,6 +26,7 @@ DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")  # the API's names, in their order
 TOOL_NAMES: Final = ("current_time", "calculator", "read_file")
 TITLES: Final = ("prompt", "model")
+WIRE_MEMORY_MB: Final = 32  # of what went over the wire, for the inspector
 LOG_FILE: Final = "tui-chat.log"
 DATABASE: Final = "conversations.db"
 _APP: Final = "tui-chat"
@@ -84,6 +85,7 @@ class Config:
     no_home: bool = False
     theme: str | None = None
     escape_wait_ms: int | None = None
+    wire_memory_mb: int = WIRE_MEMORY_MB
     timeouts: Timeouts = field(default_factory=Timeouts)
     keys: Mapping[str, str] = field(default_factory=dict)
 
@@ -173,6 +175,7 @@ def load(flags: Flags, environ: Mapping[str, str] | None = None) -> Config:
         no_home=data_dir is None,
         theme=flags.theme or environ.get("TEXTUAL_THEME") or values.theme,
         escape_wait_ms=values.escape_wait_ms,
+        wire_memory_mb=values.wire_memory_mb,
         timeouts=_timeouts(values.timeouts, flags.timeouts),
         keys=values.keys,
     )
@@ -252,12 +255,13 @@ class _File:
     titles: str = "prompt"
     theme: str | None = None
     escape_wait_ms: int | None = None
+    wire_memory_mb: int = WIRE_MEMORY_MB
     timeouts: Timeouts = field(default_factory=Timeouts)
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
 _TEXT_KEYS: Final = ("model", "system", "base_url", "data_dir", "theme", "tools_root")
-_COUNT_KEYS: Final = ("max_tokens", "escape_wait_ms")
+_COUNT_KEYS: Final = ("max_tokens", "escape_wait_ms", "wire_memory_mb")
 _SWITCH_KEYS: Final = ("thinking", "caching", "tools")
 _KEYS: Final = frozenset(each.name for each in fields(_File))
 

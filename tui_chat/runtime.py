@@ -29,6 +29,7 @@ from tui_chat.meter import Figures, Ratios
 from tui_chat.prices import ANTHROPIC_HOST, PriceList
 from tui_chat.session import ChatSession
 from tui_chat.text import sanitise_line
+from tui_chat.wire import WireLog
 
 if TYPE_CHECKING:
     from tui_chat.demo import DemoServer
@@ -48,6 +49,7 @@ class Runtime:
         self.config = config
         self.prices = PriceList.load(config.config_file.with_name("prices.toml"))
         self.ratios = Ratios()
+        self.wire = WireLog(config.wire_memory_mb * 1_000_000)
         self.notices: list[str] = []
         self._store_conversations = store_conversations
         self._store_failed = ""
@@ -167,7 +169,7 @@ class Runtime:
         )
 
     def _session(self, conversation: Conversation | None) -> ChatSession:
-        session = ChatSession(self.config, self.client, self.store, conversation, self._requests)
+        session = ChatSession(self.config, self.client, self.store, conversation, self._requests, wire=self.wire)
         self._sessions[session] = len(session.conversation.side_requests)
         return session
 

@@ -49,6 +49,7 @@ from tui_chat.events import Event, TurnEnded, TurnStarted
 from tui_chat.ids import new_id
 from tui_chat.text import storable
 from tui_chat.versions import VersionedConversation
+from tui_chat.wire import Capture, WireLog
 
 _log = logging.getLogger(__name__)
 _ONCE_MORE: Final = "once more goes ahead without saving"
@@ -88,10 +89,13 @@ class ChatSession(VersionedConversation):
         store: TurnStore,
         conversation: Conversation | None = None,
         requests: Requests | None = None,
+        *,
+        wire: WireLog | None = None,
     ) -> None:
         super().__init__(store, conversation or new_conversation(config))
         self._config, self._client = config, client
         self._requests = requests or Requests(config)
+        self.wire = wire or WireLog()
         self.turn: Turn | None = None
         self.begun: list[Turn] = []  # in this session, on whatever branch
         self.tools_on = config.tools  # from the next turn on
@@ -371,8 +375,12 @@ class ChatSession(VersionedConversation):
             Workbench(requests.tools, self._config.allow_tools, self._ask, journal.flush) if tools_on else Workbench()
         )
         parameters = partial(requests.parameters, self.conversation, turn, tools_on=tools_on)
-        runner = TurnRunner(self._client, parameters, requests.refused, self._config.timeouts, bench, turn, emit)
-        return await runner.run()
+
+        def capture(model: str, sent: float) -> Capture:
+            return self.wire.begin(turn.id, len(turn.requests) - 1, model, time.time(), sent)
+
+        limits = self._config.timeouts
+        return await TurnRunner(self._client, parameters, requests.refused, limits, bench, turn, emit, capture).run()
 
     async def _ask(self, call: ToolCall) -> bool:
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tui_chat.engine.sse import SseDecoder
-from tui_chat.engine.stream import Translator
+from tui_chat.engine.translator import Translator
 from tui_chat.events import Event, WireFrame
 
 FOLDER: Final = Path(__file__).parents[1] / "fixtures" / "sse"

@@ -40,6 +40,6 @@ def request_of(body: bytes) -> Request:
     """What our decoder, translator and fold make of it, without a network."""
     events, translator = events_of(body)
     turn = running(conversation())
-    for event in (RequestStarted(0.0, MODEL, 1), *events, translator.ended(translator.failure)):
+    for event in (RequestStarted(0.0, MODEL, 1), *events, translator.ended(0.0, translator.failure)):
         turns.apply(turn, event)
     return turn.requests[0]

@@ -4,7 +4,6 @@ From the bytes to the footer: decoder, translator, fold, journal's JSON, figures
 however a body is cut into chunks, the turn is the same.
 """
 
-import dataclasses
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -100,7 +99,7 @@ def check(body: bytes) -> None:
         RequestStarted(0.0, MODEL, 1),
         *inner,
     ]
-    request_ended = translator.ended(failure)
+    request_ended = translator.ended(0.0, failure)
     outcome = Outcome.COMPLETED if translator.complete else Outcome.FAILED
     ended = TurnEnded(
         request_ended.at + 1, outcome, translator.stop_reason, {}, usage_is_final=False, error=request_ended.error
@@ -135,9 +134,9 @@ def cut(draw: st.DrawFn) -> tuple[OddStream, list[int]]:
 
 
 def turn_of(body: bytes, cuts: Iterable[int] = ()) -> Turn:
-    """The turn with one request that brought `body`; all stamps are 0.0 but that of the request's end, which is left out."""
+    """The turn with one request that brought `body`; all stamps are 0.0."""
     events, translator = events_of(body, cuts)
-    ended = dataclasses.replace(translator.ended(translator.failure), at=0.0)
+    ended = translator.ended(0.0, translator.failure)
     started = TurnStarted(0.0, "turn", "conversation", "reply", MODEL, "api.anthropic.com", 1.7e9, QUESTION)
     return turns.fold([started, RequestStarted(0.0, MODEL, 1), *events, ended])
 

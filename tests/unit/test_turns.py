@@ -49,7 +49,7 @@ def of_fixture(odd: OddStream) -> list[Event]:
     inner, translator = events_of(odd.body)
     failure = translator.failure or (None if translator.complete else Failure("cut_off", ""))
     outcome = Outcome.COMPLETED if translator.complete else Outcome.FAILED
-    request_ended = translator.ended(failure)
+    request_ended = translator.ended(12.0, failure)
     inner = [dataclasses.replace(event, at=11.0) for event in inner]
     return [
         STARTED,

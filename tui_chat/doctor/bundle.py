@@ -30,6 +30,7 @@ _KNOWN: Final = (
     "caching",
     "tools",
     "escape_wait_ms",
+    "wire_memory_mb",
     "timeouts",
     "keys",
 )

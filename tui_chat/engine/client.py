@@ -18,15 +18,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui_chat.config import EFFORTS, Config
 from tui_chat.errors import Failure, RequestError
+from tui_chat.wire import Capture
 
 if TYPE_CHECKING:
     import anthropic
 
 Progress = Callable[[str, float], None]
 _progress: contextvars.ContextVar[Progress | None] = contextvars.ContextVar("progress", default=None)
+_capture: contextvars.ContextVar[Capture | None] = contextvars.ContextVar("capture", default=None)
 THINKING_TYPES: Final = ("adaptive", "between_tools", "disabled", "enabled")
 # A new connection and one from the pool have this step in common: the first byte is about to leave.
 _LEAVING: Final = ".send_request_headers.started"
+_NO_SUCCESS: Final = 300  # the first HTTP status that the SDK raises for
 _LOOPBACK: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
 
@@ -48,10 +51,11 @@ class ModelInfo:
 class ByteStream:
     """An open response: its headers, and its body as decoded bytes."""
 
-    __slots__ = ("_response", "content_type", "request_id", "status")
+    __slots__ = ("_response", "content_type", "headers_at", "request_id", "status")
 
     def __init__(self, response: Any) -> None:
         self._response = response
+        self.headers_at = time.monotonic()
         self.status: int = response.status_code
         self.content_type: str = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         self.request_id: str | None = response.headers.get("request-id")
@@ -105,12 +109,21 @@ class ApiClient:
 
         async def mark_request(request: Any) -> None:
             request.extensions = {**request.extensions, "trace": _trace}
+            if (capture := _capture.get()) is not None:
+                capture.left(request.method, str(request.url), request.headers.multi_items(), request.content)
+
+        async def keep_error(response: Any) -> None:
+            """The SDK reads the body of an error itself, and closes the response before anybody else could."""
+            capture = _capture.get()
+            if capture is not None and response.status_code >= _NO_SUCCESS:
+                capture.responded(time.monotonic(), response.status_code, response.headers.multi_items())
+                capture.chunk(time.monotonic(), await response.aread())
 
         timeouts = self._config.timeouts
         http_client = anthropic.DefaultAsyncHttpxClient(
             # Environment proxies apply to loopback as well, and would break every local server.
             mounts=dict.fromkeys(_LOOPBACK),
-            event_hooks={"request": [mark_request]},
+            event_hooks={"request": [mark_request], "response": [keep_error]},
             # A redirect would carry the whole conversation to another host.
             follow_redirects=False,
             timeout=anthropic.Timeout(None, connect=timeouts.connect or None),
@@ -125,9 +138,16 @@ class ApiClient:
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, parameters: Mapping[str, Any], on_connected: Callable[[float], None]
+        self,
+        parameters: Mapping[str, Any],
+        on_connected: Callable[[float], None],
+        capture: Capture | None = None,
+        *,
+        streaming: bool = True,
     ) -> AsyncIterator[ByteStream]:
-        """POST /v1/messages with `stream: true`; leaving the block closes the connection unless the body was read.
+        """POST /v1/messages with `stream: true`, or without; leaving the block closes the connection unless the body was read.
+
+        `capture` learns what leaves and what answers; whoever reads the body gives it the chunks.
 
         Raises:
             RequestError: anything that went wrong before, at or after the headers.
@@ -135,9 +155,16 @@ class ApiClient:
         """
         client = await self._client()
         token = _progress.set(lambda name, at: on_connected(at) if name.endswith(_LEAVING) else None)
+        capturing = _capture.set(capture)
+        # Without a time-out of its own the SDK refuses to ask for a long reply in one piece; ours stand around it.
+        options = {"stream": True} if streaming else {"timeout": client.timeout}
         try:
-            async with client.messages.with_streaming_response.create(**parameters, stream=True) as response:
-                yield ByteStream(response)
+            async with client.messages.with_streaming_response.create(**parameters, **options) as response:
+                answered = ByteStream(response)
+                if capture is not None:
+                    headers = response.http_response.headers
+                    capture.responded(answered.headers_at, answered.status, headers.multi_items())
+                yield answered
         except (asyncio.CancelledError, RequestError, TimeoutError):
             raise
         except Exception as error:  # the SDK's, its HTTP library's and json's classes: `_failure` names each
@@ -147,6 +174,7 @@ class ApiClient:
             raise RequestError(failure) from error
         finally:
             with contextlib.suppress(ValueError):  # closed from another context when a generator is collected
+                _capture.reset(capturing)
                 _progress.reset(token)
 
     async def models(self, on_step: Progress | None = None) -> list[ModelInfo]:

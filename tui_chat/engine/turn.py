@@ -20,7 +20,8 @@ from tui_chat.conversation import Outcome, Turn
 from tui_chat.engine.calls import MAX_ROUNDS, Workbench, propose, run_calls, skip_all
 from tui_chat.engine.client import ApiClient
 from tui_chat.engine.retry import ATTEMPTS, retry_delay
-from tui_chat.engine.stream import Emit, stream_request
+from tui_chat.engine.stream import stream_request
+from tui_chat.engine.translator import Emit
 from tui_chat.errors import Failure, RequestError
 from tui_chat.events import (
     BlockStarted,
@@ -32,6 +33,7 @@ from tui_chat.events import (
     TextDelta,
     ThinkingDelta,
 )
+from tui_chat.wire import Capture
 
 _CALLING: Final = (
     "tool_use",
@@ -56,7 +58,7 @@ class TurnRunner:
     """Runs `turn`, which `emit` keeps up to date.
 
     `parameters()` are those of its next request as it stands; `refused(failure, parameters)` says whether the server refused
-    some that will be left out from now on.
+    some that will be left out from now on. `capture(model, sent)` is where the next request keeps what goes over the wire.
     """
 
     client: ApiClient
@@ -66,6 +68,7 @@ class TurnRunner:
     bench: Workbench
     turn: Turn
     emit: Emit
+    capture: Callable[[str, float], Capture | None] = lambda _model, _sent: None
 
     async def run(self) -> TurnResult:
         """Send requests until the turn is over. Raises nothing but CancelledError."""
@@ -132,8 +135,11 @@ class TurnRunner:
             shown = shown or _shows(event)
             emit(event)
 
-        emit(RequestStarted(time.monotonic(), str(parameters["model"]), attempt))
-        return await stream_request(self.client, parameters, self.timeouts, watch), shown
+        sent, model = time.monotonic(), str(parameters["model"])
+        emit(RequestStarted(sent, model, attempt))
+        return await stream_request(
+            self.client, parameters, self.timeouts, watch, capture=self.capture(model, sent)
+        ), shown
 
 
 def _shows(event: Event) -> bool:

@@ -35,6 +35,7 @@ from tui_chat.ui.library_commands import LibraryCommands
 from tui_chat.ui.links import link_note, may_open
 from tui_chat.ui.screens.chat import ChatScreen
 from tui_chat.ui.screens.log_screen import LogScreen
+from tui_chat.ui.stream_commands import StreamCommands
 from tui_chat.ui.warm_up import LANGUAGES, warm_up
 from tui_chat.ui.widgets.composer import Composer
 from tui_chat.ui.widgets.message_log import MessageLog
@@ -43,7 +44,7 @@ _log = logging.getLogger(__name__)
 RECENT: Final = 5  # conversations on the start screen
 
 
-class TuiChatApp(ConversationCommands, LibraryCommands):
+class TuiChatApp(ConversationCommands, LibraryCommands, StreamCommands):
     """See the module. `prompt` is sent at once; `resume` is an id prefix, `continue_last` the last conversation."""
 
     CSS_PATH = "app.tcss"

@@ -1,0 +1,1 @@
+"""Several models answer one stored prompt at once, each on its own branch."""
