@@ -18,13 +18,15 @@ HIDDEN: Final = "***"
 DEFAULT_LIMIT: Final = 32_000_000  # bytes
 _CHUNK_COST: Final = 130  # bytes of a chunk beside its data: bytes object, stamp, pair
 _CAPTURE_COST: Final = 4_000  # ... and of a request beside its body: headers, objects
-_SECRET_NAME: Final = re.compile(r"key|token|secret|auth|cookie|credential|passw|signature|organization", re.IGNORECASE)
+_SECRET_NAME: Final = re.compile(
+    r"(?!anthropic-ratelimit).*?(key|token|secret|auth|cookie|credential|passw|signature|organization)", re.IGNORECASE
+)
 _KEY: Final = re.compile(r"sk-[A-Za-z0-9_-]{6,}|(?i:\b(?:bearer|basic)\s+[\w.~+/=-]{6,})")
 
 
 def hide_secrets(headers: Iterable[tuple[str, str]]) -> Headers:
     """The headers, in their order, with `***` for the value of each that is, or looks like, a credential."""
-    return tuple((name, HIDDEN if _SECRET_NAME.search(name) else _KEY.sub(HIDDEN, value)) for name, value in headers)
+    return tuple((name, HIDDEN if _SECRET_NAME.match(name) else _KEY.sub(HIDDEN, value)) for name, value in headers)
 
 
 def open_url(url: str) -> str:
