@@ -7,7 +7,7 @@ was stopped in the middle of its code) gets it closed, else the next heading wou
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tui_chat.exchange.markdown import open_fence
+from tui_chat.exchange.markdown import closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,6 @@ def chat_markdown(messages: Iterable[Said]) -> str:
 
 
 def _message(message: Said) -> str:
-    text = message.text
-    if text and not text.endswith(("\n", "\r")):
-        text += "\n"
-    if fence := open_fence(text):
-        text += fence + "\n"
-    body = f"\n{text}" if text else ""
+    body = f"\n{closed(message.text)}" if message.text else ""
     note = f"\n*{message.note}*\n" if message.note else ""
     return f"## {message.who}\n{body}{note}"

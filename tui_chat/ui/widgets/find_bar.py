@@ -20,7 +20,7 @@ from textual.widgets import Static
 from tui_chat.ui.widgets.direct import RowWidget, terminal_of
 from tui_chat.ui.widgets.find_query import LONGEST
 from tui_chat.ui.widgets.find_values import Tally
-from tui_chat.ui.widgets.history_field import LineField
+from tui_chat.ui.widgets.line_field import LineField
 from tui_chat.ui.widgets.looks import component_style
 
 COUNT: Final = 14  # cells of the count: "10,234/10,234 "

@@ -6,37 +6,11 @@ Each handles its keys itself, in the order they were typed (see `keys.py`): Down
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widgets import Input
 
 from tui_chat.text import sanitise_line
-from tui_chat.ui.widgets.keys import own_actions, passed_on, run_own
-
-
-class LineField(Input):
-    """One line of text. Its own bindings come in the order of the keys; what is pasted is text, whatever it holds."""
-
-    def __init__(self, *, id: str, placeholder: str = "", select_on_focus: bool = False) -> None:
-        super().__init__(id=id, placeholder=placeholder, select_on_focus=select_on_focus, compact=True)
-        self.cursor_blink = False  # nothing moves but what the model writes
-        self._keys: dict[str, str] | None = None
-
-    def _on_key(self, event: events.Key) -> None:  # type: ignore[override]  # Input's is a coroutine; both are called
-        if passed_on(self, event):
-            return
-        if self._keys is None:
-            self._keys = own_actions(self)
-        action = self._keys.get(event.key)
-        if action is not None and run_own(self, action):
-            event.stop()
-            event.prevent_default()
-
-    def _on_paste(self, event: events.Paste) -> None:
-        event.prevent_default()
-        event.stop()
-        self.replace(sanitise_line(event.text.strip()), *sorted(self.selection))
+from tui_chat.ui.widgets.line_field import LineField
 
 
 class HistoryField(LineField):
