@@ -7,16 +7,16 @@ on their way in. It must not know HTTP, nor what the bytes say.
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, overload
 from urllib.parse import urlsplit, urlunsplit
 
 Headers = tuple[tuple[str, str], ...]
 
 HIDDEN: Final = "***"
 DEFAULT_LIMIT: Final = 32_000_000  # bytes
-_CHUNK_COST: Final = 130  # bytes of a chunk beside its data: bytes object, stamp, pair
+_CHUNK_COST: Final = 75  # bytes of a chunk beside its data: bytes object, stamp, their places
 _CAPTURE_COST: Final = 4_000  # ... and of a request beside its body: headers, objects
 _SECRET_NAME: Final = re.compile(
     r"(?!anthropic-ratelimit).*?(key|token|secret|auth|cookie|credential|passw|signature|organization)", re.IGNORECASE
@@ -52,6 +52,45 @@ class Tap(Protocol):
         """The server has sent all it wanted to send. It is not said of a body that nobody read to its end."""
 
 
+class Chunks(Sequence[tuple[float, bytes]]):
+    """The bytes of a body as they came, each piece with its stamp, in their order.
+
+    Stamps and pieces stand apart: neither is anything that the garbage collector would walk through, as pairs would be,
+    and that was half of what keeping them cost.
+    """
+
+    __slots__ = ("_pieces", "_stamps")
+
+    def __init__(self) -> None:
+        self._stamps: deque[float] = deque()
+        self._pieces: deque[bytes] = deque()
+
+    def append(self, at: float, data: bytes) -> None:
+        """Add a piece."""
+        self._stamps.append(at)
+        self._pieces.append(data)
+
+    def drop(self) -> int:
+        """Forget the oldest piece; returns how long it was."""
+        self._stamps.popleft()
+        return len(self._pieces.popleft())
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def __iter__(self) -> Iterator[tuple[float, bytes]]:
+        return zip(self._stamps, self._pieces, strict=True)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[float, bytes]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[float, bytes]]: ...
+    def __getitem__(self, index: int | slice) -> tuple[float, bytes] | list[tuple[float, bytes]]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        return self._stamps[index], self._pieces[index]
+
+
 @dataclass(slots=True, eq=False)
 class Capture:
     """One request as it went over the wire. Stamps are monotonic seconds, `started_at` is wall clock; None: it did not come to that.
@@ -73,7 +112,7 @@ class Capture:
     headers_at: float | None = None
     status: int | None = None
     response_headers: Headers = ()
-    chunks: deque[tuple[float, bytes]] = field(default_factory=deque)
+    chunks: Chunks = field(default_factory=Chunks)
     dropped: int = 0
     received: int = 0
     frames: int = 0
@@ -100,12 +139,11 @@ class Capture:
 
     def chunk(self, at: float, data: bytes) -> None:
         """Some of the body has come."""
-        self.chunks.append((at, data))
+        self.chunks.append(at, data)
         size = len(data)
         self.received += size
-        log = self._log
-        if log is not None:
-            log.holds(size + _CHUNK_COST)
+        if self._log is not None:
+            self._log.holds(size + _CHUNK_COST)
         if self.tap is not None:
             self.tap.chunk_came(at, data)
 
@@ -168,8 +206,9 @@ class WireLog:
         self._held += more
         if self._held > self.limit:
             self._shrink()
-        for listener in self.listeners:
-            listener()
+        if self.listeners:
+            for listener in self.listeners:
+                listener()
 
     def _shrink(self) -> None:
         while self._held > self.limit and len(self._captures) > 1 and self._captures[0].ended is not None:
@@ -177,9 +216,9 @@ class WireLog:
             self.forgotten += 1
         for capture in self._captures:  # only what still runs is left, or the last one
             while self._held > self.limit and len(capture.chunks) > 1:
-                _, data = capture.chunks.popleft()
-                capture.dropped += len(data)
-                self._held -= len(data) + _CHUNK_COST
+                size = capture.chunks.drop()
+                capture.dropped += size
+                self._held -= size + _CHUNK_COST
 
 
 def _cost(capture: Capture) -> int:

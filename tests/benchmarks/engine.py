@@ -4,7 +4,7 @@
 
 Both read the same bodies from the same server, a process of its own, in pairs one after the other, each first as often as
 the other. Ours is all that a session does with an event but for store and screen: the SDK's request, our decoder, the
-translator, the fold into a turn, the turn's own loop. The SDK's is the loop that its documentation shows, with the pieces kept in a list. Both
+translator, the fold into a turn, the turn's own loop, and what the closed wire inspector keeps. The SDK's is the loop that its documentation shows, with the pieces kept in a list. Both
 end with the reply in hand: text joined, tool input parsed.
 
 Bodies come as fast as they are read: many events in a write, or a write (and a chunk of HTTP) for each event. At the end stands
@@ -40,6 +40,7 @@ from tui_chat.engine.calls import Workbench
 from tui_chat.engine.client import ApiClient
 from tui_chat.engine.turn import TurnRunner
 from tui_chat.events import Event
+from tui_chat.wire import Capture, WireLog
 
 MODEL: Final = "claude-sonnet-5-5"
 DELTAS: Final = (1_000, 10_000, 100_000)
@@ -123,7 +124,7 @@ async def _answer(exchange: raw.Exchange) -> None:
     await exchange.send(b"0\r\n\r\n")
 
 
-def _serve(parent: Connection) -> None:
+def serve_replies(parent: Connection) -> None:
     async def serve() -> None:
         async with raw.raw_server(_answer) as server:
             parent.send(server.base_url)
@@ -135,7 +136,7 @@ def _serve(parent: Connection) -> None:
 # The clients ---------------------------------------------------------------------------------------------------------
 
 
-def _parameters(prompt: str) -> dict[str, Any]:
+def parameters(prompt: str) -> dict[str, Any]:
     return {"model": MODEL, "max_tokens": 1024, "messages": [{"role": "user", "content": prompt}]}
 
 
@@ -143,7 +144,7 @@ def _bare(client: anthropic.AsyncAnthropic) -> Client:
     async def reply(prompt: str) -> Reply:
         pieces: list[str] = []
         inputs: list[str] = []
-        async for event in await client.messages.create(**_parameters(prompt), stream=True):
+        async for event in await client.messages.create(**parameters(prompt), stream=True):
             if event.type == "content_block_delta":
                 if event.delta.type == "text_delta":
                     pieces.append(event.delta.text)
@@ -154,7 +155,11 @@ def _bare(client: anthropic.AsyncAnthropic) -> Client:
     return reply
 
 
-def _ours(client: ApiClient, timeouts: Timeouts) -> Client:
+def ours_with(
+    client: ApiClient, timeouts: Timeouts, capture: Callable[[str, float], Capture | None] = lambda _model, _sent: None
+) -> Client:
+    """Our whole path; `capture` is where each request keeps what goes over the wire."""
+
     async def reply(prompt: str) -> Reply:
         turn = running(conversation(), at=time.monotonic())
 
@@ -162,7 +167,14 @@ def _ours(client: ApiClient, timeouts: Timeouts) -> Client:
             turns.apply(turn, event)
 
         runner = TurnRunner(
-            client, lambda: _parameters(prompt), lambda _failure, _parameters: False, timeouts, Workbench(), turn, emit
+            client,
+            lambda: parameters(prompt),
+            lambda _failure, _asked: False,
+            timeouts,
+            Workbench(),
+            turn,
+            emit,
+            capture,
         )
         result = await runner.run()
         assert result.outcome is Outcome.COMPLETED
@@ -174,7 +186,7 @@ def _ours(client: ApiClient, timeouts: Timeouts) -> Client:
     return reply
 
 
-async def _cpu(client: Client, prompt: str) -> tuple[float, Reply]:
+async def cpu_of(client: Client, prompt: str) -> tuple[float, Reply]:
     gc.collect()
     before = time.process_time()
     reply = await client(prompt)
@@ -185,11 +197,11 @@ async def _measure(ours: Client, bare: Client, prompt: str, deltas: int, repeats
     pairs: list[tuple[float, float]] = []
     for turn in range(repeats):
         if turn % 2:
-            second, theirs = await _cpu(bare, prompt)
-            first, reply = await _cpu(ours, prompt)
+            second, theirs = await cpu_of(bare, prompt)
+            first, reply = await cpu_of(ours, prompt)
         else:
-            first, reply = await _cpu(ours, prompt)
-            second, theirs = await _cpu(bare, prompt)
+            first, reply = await cpu_of(ours, prompt)
+            second, theirs = await cpu_of(bare, prompt)
         assert reply == theirs, "the two replies are not the same"
         pairs.append((first, second))
     mine, other = (statistics.median(side) * 1e6 / deltas for side in zip(*pairs, strict=True))
@@ -200,7 +212,9 @@ async def _run(base_url: str, deltas: tuple[int, ...], repeats: int) -> None:
     config = Config(Path(), Path("none"), base_url=base_url, has_credentials=False)
     engine = ApiClient(config)
     sdk = anthropic.AsyncAnthropic(api_key="local", base_url=base_url)
-    ours, bare = _ours(engine, config.timeouts), _bare(sdk)
+    wire = WireLog()  # as every run of the program has one
+    ours = ours_with(engine, config.timeouts, lambda model, sent: wire.begin("turn", 0, model, time.time(), sent))
+    bare = _bare(sdk)
     rows, reached = [], []
     cases = [(kind, writes) for kind in BLOCKS for writes in (BULK, SINGLE)]
     for kind, writes in [*cases, ("text", PACED)]:
@@ -232,7 +246,7 @@ def main() -> None:
     parser.add_argument("--deltas", type=int, nargs="+", default=DELTAS, help="deltas of a reply")
     options = parser.parse_args()
     here, there = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(there,), daemon=True)
+    server = multiprocessing.get_context("spawn").Process(target=serve_replies, args=(there,), daemon=True)
     server.start()
     try:
         asyncio.run(_run(here.recv(), tuple(options.deltas), options.repeats))

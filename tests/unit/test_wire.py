@@ -100,7 +100,7 @@ async def test_no_key_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 async def test_the_answer_of_a_refusal_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     body = b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
     capture = begun(WireLog())
-    refusal = raw.head(529, content_type="application/json", content_length=str(len(body))) + body
+    refusal = raw.head("529 Overloaded", content_type="application/json", content_length=str(len(body))) + body
 
     async def refuse(exchange: raw.Exchange) -> None:
         await exchange.send(refusal)
@@ -124,7 +124,7 @@ async def test_a_reply_in_one_piece_is_asked_for_without_stream(
     capture = begun(WireLog())
 
     async def answer(exchange: raw.Exchange) -> None:
-        await exchange.send(raw.head(200, content_type="application/json", content_length=str(len(body))) + body)
+        await exchange.send(raw.head(content_type="application/json", content_length=str(len(body))) + body)
 
     async with raw_server(answer) as server, client_of(tmp_path, server.base_url, monkeypatch) as client:
         large = {**PARAMETERS, "max_tokens": 128_000}  # which the SDK refuses without a time-out of its own
