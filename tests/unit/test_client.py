@@ -15,6 +15,7 @@ from tests.unit.raw_server import raw_server
 from tui_chat.config import Config, Timeouts
 from tui_chat.conversation import Outcome
 from tui_chat.demo import DemoServer
+from tui_chat.demo.schedule import Pacing
 from tui_chat.engine.catalog import ModelCatalog
 from tui_chat.engine.client import ApiClient, ModelInfo
 from tui_chat.engine.turn import TurnResult
@@ -249,3 +250,24 @@ async def test_what_other_servers_say_of_a_bad_request(tmp_path: Path, body: str
         result = await run(client)
     assert result.error is not None
     assert (result.error.status, result.error.message) == (422, message)
+
+
+async def test_a_reply_leaves_its_connection_to_the_next_request(tmp_path: Path) -> None:
+    steps: list[str] = []
+    async with DemoServer(pacing=Pacing(ttft=0, rate=0)) as server, client_of(tmp_path, server.base_url) as client:
+        events: list[Event] = []
+        known = {**PARAMETERS, "model": "claude-sonnet-5-5"}  # the demo knows which models there are
+        assert (await run_turn(client, known, Timeouts(), events.append)).outcome is Outcome.COMPLETED
+        await client.models(lambda step, _at: steps.append(step))
+    assert steps
+    assert not [step for step in steps if "connect_tcp" in step]
+
+
+async def test_a_server_that_leaves_the_body_open_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    async def answer(exchange: raw.Exchange) -> None:
+        await exchange.send(raw.head() + PLAIN)
+        await exchange.until_left()
+
+    async with raw_server(answer) as server, client_of(tmp_path, server.base_url) as client:
+        assert (await run(client)).outcome is Outcome.COMPLETED
+        await server.exchanges[0].left.wait()
