@@ -17,15 +17,22 @@ import resvg_py
 from textual.pilot import Pilot
 
 from tests.earlier import remember
+from tests.measured_history import measure
 from tui_chat.config import Flags, load
 from tui_chat.conversation import Turn
+from tui_chat.recordings import read
+from tui_chat.recordings.player import Player, Playlist
 from tui_chat.session import State
 from tui_chat.ui.app import TuiChatApp
 from tui_chat.ui.screens.approval import ApprovalScreen
+from tui_chat.ui.screens.comparing import CompareScreen
 from tui_chat.ui.screens.history import HistoryScreen
+from tui_chat.ui.screens.racing import RaceScreen
+from tui_chat.ui.screens.statistics import StatisticsScreen
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
 FIXTURES = Path(__file__).parent / "fixtures" / "blocks"
+RECORDINGS = Path(__file__).parent / "fixtures" / "recordings"
 Scene = Callable[[TuiChatApp, Pilot[int]], Awaitable[None]]
 
 
@@ -235,6 +242,39 @@ async def refused_request(app: TuiChatApp, pilot: Pilot[int]) -> None:
     await say(app, pilot, "poison")
 
 
+async def turn_details(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """A turn that thought first, in detail."""
+    await say(app, pilot, "thinking")
+    await pilot.press("tab", "i")
+    await pilot.pause(0.2)
+
+
+async def receipt(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """What is known of a reply that was stopped."""
+    await say_some(app, pilot, "tell me the long story of a streamed reply", 300)
+    await pilot.press("escape")
+    await until(pilot, lambda: _idle(app))
+    await pilot.press("tab", "i")
+    await pilot.pause(0.2)
+
+
+async def wire(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """The wire of a reply that stalls: pings arrive, content does not."""
+    await say(app, pilot, "hello")
+    await type_and_send(app, pilot, "stall")
+    await pilot.press("f2")
+    await until(pilot, lambda: app.chat.wire is not None and app.chat.wire.model.gaps >= 3)
+    await pilot.pause(0.6)
+
+
+async def wire_event(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """All of one event."""
+    await say(app, pilot, "what is in a message_start?")
+    await pilot.press("f2")
+    await until(pilot, lambda: app.chat.wire is not None and app.chat.wire.settled)
+    await pilot.press("home", "down", "down", "down", "enter")
+
+
 async def help_screen(app: TuiChatApp, pilot: Pilot[int]) -> None:
     """All keys."""
     await pilot.press("f1")
@@ -299,6 +339,30 @@ async def renaming(app: TuiChatApp, pilot: Pilot[int]) -> None:
     await pilot.press("f2", "end", *" and proxies")
 
 
+async def stats(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """What some weeks of turns say."""
+    await measure(app.runtime.store)
+    await type_and_send(app, pilot, "/stats")
+    await until(pilot, lambda: isinstance(app.screen, StatisticsScreen) and app.screen.settled)
+
+
+async def compare(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """The streaming reply is there, and the other one is still waited for."""
+    await type_and_send(app, pilot, "/compare course")
+    await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+    assert isinstance(app.screen, CompareScreen)
+    waiting = app.screen.columns[False]
+    await until(pilot, lambda: waiting.turn is not None)
+    await pilot.pause(2.0)
+
+
+async def compare_result(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """What was measured."""
+    await type_and_send(app, pilot, "/compare course")
+    await until(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.state == "done", 60)
+    await pilot.pause(0.2)
+
+
 async def versions(app: TuiChatApp, pilot: Pilot[int]) -> None:
     """The second of two replies to one prompt, by another model than the first."""
     await say(app, pilot, "code")
@@ -319,6 +383,40 @@ async def editing(app: TuiChatApp, pilot: Pilot[int]) -> None:
     await pilot.pause(0.3)
 
 
+async def tabs(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """Three conversations: one streams in front, one behind it, and one waits for an answer."""
+    await type_and_send(app, pilot, "tell me the long story of a streamed reply")
+    await pilot.press("ctrl+t")
+    await until(pilot, lambda: len(app.tabs) == 2 and app.chat.session is not None)
+    assert app.chat.session is not None
+    app.chat.session.tools_on = True
+    await type_and_send(app, pilot, "tools")
+    await pilot.press("ctrl+t")
+    await until(pilot, lambda: len(app.tabs) == 3 and app.chat.session is not None)
+    await say_some(app, pilot, "show me some code", 420)
+    await until(pilot, lambda: [tab.label.word for tab in app.tabs] == ["streaming", "approval!", "streaming"])
+
+
+async def race(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """Three models answer; the fastest has just come to its end."""
+    await until(pilot, lambda: bool(list(app.runtime.catalog)))
+    await type_and_send(app, pilot, "/race haiku sonnet opus-4-6 -- show me some code that reads a stream")
+    await until(pilot, lambda: isinstance(app.screen, RaceScreen))
+    assert isinstance(app.screen, RaceScreen)
+    first = app.screen.race.lanes[0]
+    await until(pilot, lambda: first.ended)
+    await pilot.pause(0.3)
+
+
+async def race_kept(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """One of three answers is the reply now, the others are its versions."""
+    await race(app, pilot)
+    await until(pilot, lambda: isinstance(app.screen, RaceScreen) and app.screen.race.is_over)
+    await pilot.press("2", "enter")
+    await until(pilot, lambda: app.screen is app.chat and app.chat.log_widget.settled)
+    await pilot.press("tab")
+
+
 async def find(app: TuiChatApp, pilot: Pilot[int]) -> None:
     """A word, everywhere in the conversation."""
     await say(app, pilot, "list")
@@ -328,10 +426,19 @@ async def find(app: TuiChatApp, pilot: Pilot[int]) -> None:
     await pilot.pause(0.5)
 
 
+async def replay(app: TuiChatApp, pilot: Pilot[int]) -> None:
+    """A recording, stepped into the middle."""
+    player = Player(paused=True)
+    app.chat.start_replay(Playlist((read(RECORDINGS / "tools.jsonl"),), player))
+    for _ in range(62):
+        player.step()
+    await until(pilot, lambda: not player.steps_left and app.chat.log_widget.settled)
+
+
 SHOTS = (
     Shot("idle", idle),
-    Shot("streaming", streaming),
-    Shot("streaming-light", streaming, theme="textual-light"),
+    Shot("streaming", streaming, (112, 32)),
+    Shot("streaming-light", streaming, (112, 32), "textual-light"),
     Shot("stopped", stopped),
     Shot("failed", failed, (100, 24)),
     Shot("retrying", retrying, (100, 14)),
@@ -357,6 +464,10 @@ SHOTS = (
     Shot("sources", sources, (100, 34)),
     Shot("went-on", went_on, (100, 22)),
     Shot("refused", refused_request, (80, 24)),
+    Shot("turn", turn_details),
+    Shot("turn-light", turn_details, theme="textual-light"),
+    Shot("turn-narrow", turn_details, (40, 24)),
+    Shot("receipt", receipt),
     Shot("help", help_screen, (100, 52)),
     Shot("palette", palette, (100, 30)),
     Shot("models", models, (100, 28)),
@@ -374,6 +485,26 @@ SHOTS = (
     Shot("versions", versions, (100, 30)),
     Shot("versions-narrow", versions, (40, 24)),
     Shot("editing", editing, (100, 26)),
+    Shot("replay", replay),
+    Shot("tabs", tabs),
+    Shot("tabs-light", tabs, theme="textual-light"),
+    Shot("tabs-narrow", tabs, (40, 24)),
+    Shot("compare", compare),
+    Shot("compare-light", compare, theme="textual-light"),
+    Shot("compare-narrow", compare, (40, 24)),
+    Shot("compare-result", compare_result),
+    Shot("compare-result-narrow", compare_result, (40, 36)),
+    Shot("stats", stats, (120, 40)),
+    Shot("stats-light", stats, (120, 40), "textual-light"),
+    Shot("stats-narrow", stats, (40, 24)),
+    Shot("race", race, (120, 32)),
+    Shot("race-light", race, (120, 32), "textual-light"),
+    Shot("race-narrow", race, (40, 24)),
+    Shot("race-kept", race_kept),
+    Shot("wire", wire, (120, 36)),
+    Shot("wire-light", wire, (120, 36), "textual-light"),
+    Shot("wire-narrow", wire, (80, 24)),
+    Shot("wire-event", wire_event, (120, 36)),
     Shot("find", find, (100, 28)),
     Shot("find-light", find, (100, 28), "textual-light"),
 )

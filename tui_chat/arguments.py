@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 DEMO_SERVER: Final = "demo-server"
-SUBCOMMANDS: Final = ("export", "import", "doctor", DEMO_SERVER)  # as the first argument; each has options of its own
+# As the first argument; each has options of its own.
+SUBCOMMANDS: Final = ("export", "import", "replay", "compare", "stats", "doctor", DEMO_SERVER)
 
 HELP: Final = """\
 usage: tui-chat [options] [PROMPT]
        tui-chat -p [options] [PROMPT]
-       tui-chat export | import | doctor | demo-server   [--help]
+       tui-chat COMMAND [--help]   where COMMAND is one of "Other things to do"
 
 Chat with Claude in the terminal. PROMPT, one argument in quotes, is sent as
 soon as the chat opens. Without an API key the built-in demo answers.
@@ -26,6 +27,8 @@ soon as the chat opens. Without an API key the built-in demo answers.
       --resume WANTED    go on with another: its id, what its id begins with,
                          or words of its title
       --no-store         keep this conversation in memory only
+      --record DIR       write every turn to a file of its own in DIR, with
+                         every byte and its timing, for tui-chat replay
       --titles FROM      who names conversations: prompt (the first one; the
                          default), or model (a short request of its own to the
                          cheapest model after the first reply, full screen)
@@ -75,6 +78,11 @@ Other things to do
   export                 write conversations as Markdown, JSON, HTML or text
   import                 read them: our JSON, Claude's and ChatGPT's exports,
                          databases
+  replay                 play what --record or /record has written, in the
+                         time it took or step by step, without the network
+  compare                the same prompt with streaming and without: measured
+                         side by side
+  stats                  figures over your own history: TTFT, tok/s, cost
   doctor                 look at versions, files, credentials, terminal and
                          server; it changes nothing and sends no message
   demo-server            the demo alone, for any other client
@@ -105,6 +113,7 @@ class Arguments(argparse.Namespace):
     resume: str | None
     no_store: bool
     titles: str | None
+    record: Path | None
     model: str | None
     system: str | None
     max_tokens: int | None
@@ -179,6 +188,7 @@ def _parser() -> Parser:
     parser.add_argument("--resume", type=text)
     parser.add_argument("--no-store", action="store_true")
     parser.add_argument("--titles", choices=("prompt", "model"))
+    parser.add_argument("--record", type=path)
     parser.add_argument("--model", type=text)
     parser.add_argument("--system")
     parser.add_argument("--max-tokens", type=_count)

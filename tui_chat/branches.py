@@ -10,7 +10,7 @@ It must not know stores, and it changes nothing but the conversation's path.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tui_chat.conversation import Conversation, Turn
+from tui_chat.conversation import Conversation, Message, Turn
 from tui_chat.errors import UsageError
 
 
@@ -47,7 +47,11 @@ class Branches:
             UsageError: what it follows is not on the path.
 
         """
-        turns, parent = self._conversation.turns, turn.prompt.parent_id
+        return self.place_of(turn.prompt)
+
+    def place_of(self, prompt: Message) -> int:
+        """Where on the path a turn of `prompt` stands, or would stand. Raises as `place`."""
+        turns, parent = self._conversation.turns, prompt.parent_id
         for place in range(len(turns) - 1, -1, -1):
             if turns[place].prompt.parent_id == parent:
                 return place

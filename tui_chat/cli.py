@@ -71,11 +71,16 @@ def _main(argv: Sequence[str]) -> int:
         data_dir=arguments.data_dir,
         config=arguments.config,
         titles=arguments.titles,
+        record=arguments.record,
         timeouts={
             name: seconds for name in config.TIMEOUTS if (seconds := getattr(arguments, f"timeout_{name}")) is not None
         },
     )
     settings = config.load(flags)
+    if settings.record_to is not None:
+        from tui_chat.recordings.recorder import prepare
+
+        prepare(settings.record_to)
     _start_log(settings.log_file)
     _no_core_dumps()
     prompt = clean(arguments.prompt)
@@ -125,6 +130,18 @@ def _subcommand(name: str, argv: Sequence[str]) -> int:
         from tui_chat.doctor import main as examine
 
         return examine(argv)
+    if name == "replay":
+        from tui_chat.replay import main as replay
+
+        return replay(argv, _start_log)
+    if name == "stats":
+        from tui_chat.statistics.cli import main as count
+
+        return count(argv)
+    if name == "compare":
+        from tui_chat.comparing.cli import main as compare
+
+        return compare(argv)
     from tui_chat.exchange.cli import export_main, import_main
 
     return export_main(argv) if name == "export" else import_main(argv)

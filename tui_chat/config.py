@@ -60,7 +60,8 @@ class Config:
     `*_chosen` says that a flag asked for it: then it also holds for a conversation that is resumed. `effort` is None for
     the model's own. `tools` says whether models are offered tools at the start, `allow_tools` which of them need no approval.
     `titles` says who names conversations: the first prompt, or a model. `no_home`: there is neither a home directory nor
-    another place for the data, so nothing can be kept; `data_dir` then is a place where no file can be made.
+    another place for the data, so nothing can be kept; `data_dir` then is a place where no file can be made. `record_to` is the
+    folder in which every turn of the run is recorded.
     """
 
     data_dir: Path
@@ -86,6 +87,7 @@ class Config:
     theme: str | None = None
     escape_wait_ms: int | None = None
     wire_memory_mb: int = WIRE_MEMORY_MB
+    record_to: Path | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     keys: Mapping[str, str] = field(default_factory=dict)
 
@@ -128,6 +130,7 @@ class Flags:
     config: Path | None = None
     titles: str | None = None
     theme: str | None = None
+    record: Path | None = None
     timeouts: Mapping[str, float] = field(default_factory=dict)  # by the names of `Timeouts`
 
 
@@ -167,7 +170,7 @@ def load(flags: Flags, environ: Mapping[str, str] | None = None) -> Config:
         tools=values.tools or flags.tools or bool(flags.allow_tools),
         allow_tools=_tools(flags.allow_tools) or values.allow_tools,
         tools_root=_tools_root(flags.tools_root, values.tools_root),
-        base_url=_base_url(base_url) if base_url else None,
+        base_url=checked_base_url(base_url) if base_url else None,
         demo=flags.demo or (base_url is None and not has_credentials),
         demo_chosen=flags.demo,
         has_credentials=has_credentials,
@@ -176,6 +179,7 @@ def load(flags: Flags, environ: Mapping[str, str] | None = None) -> Config:
         theme=flags.theme or environ.get("TEXTUAL_THEME") or values.theme,
         escape_wait_ms=values.escape_wait_ms,
         wire_memory_mb=values.wire_memory_mb,
+        record_to=flags.record.absolute() if flags.record else None,
         timeouts=_timeouts(values.timeouts, flags.timeouts),
         keys=values.keys,
     )
@@ -361,7 +365,8 @@ def _positive(value: int | None, name: str) -> int | None:
     return value
 
 
-def _base_url(url: str) -> str:
+def checked_base_url(url: str) -> str:
+    """`url` as the SDK takes it, without `/v1`. UsageError: it is no http or https address."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -216,7 +216,8 @@ class Turn:
     """From one user prompt to its terminal event. `outcome` is None while it runs.
 
     Its place is its prompt's `parent_id`; turns at one place are versions of each other. `copy_of` is the id of the turn it
-    is a copy of: its cost was paid there.
+    is a copy of: its cost was paid there. `closed_after` and the like are those of `TurnEnded`; the last two are known only in
+    the run that stopped it.
     """
 
     id: str
@@ -238,6 +239,8 @@ class Turn:
     retry_at: float | None = None
     retry_of: int = 0
     copy_of: str | None = None
+    cancelled_after: float | None = field(default=None, compare=False)
+    saved_after: float | None = field(default=None, compare=False)
 
     @property
     def request(self) -> Request | None:

@@ -235,7 +235,8 @@ class ToolSkipped:
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
     """The terminal event, yielded once the end is on disk. `usage` is the sum over the turn's requests, as the API names
-    its fields; `closed_after` is seconds from the cancel to the closed connection.
+    its fields. Of a stopped turn the rest is seconds since the key was read (or since the cancel, where no key was): to the
+    cancel, to the closed connection, to the saved end.
     """
 
     at: float
@@ -246,6 +247,8 @@ class TurnEnded:
     error: Failure | None = None
     closed_after: float | None = None
     saved: bool = True
+    cancelled_after: float | None = None
+    saved_after: float | None = None
 
 
 Event = (

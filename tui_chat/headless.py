@@ -15,41 +15,25 @@ Exit codes: 0 completed; 1 failed, refused, or a tool call was not allowed; 128 
 code of a program that SIGPIPE ends, when standard output was closed before everything was written: with 0 a script under
 `set -o pipefail` would take half a reply for a whole one. However it ends, what came is stored before the program leaves.
 
-Standard output is written by a thread: a reader that is slow (`| less`) must neither delay the stamps of the stream nor
-keep Ctrl+C from stopping and saving the turn.
+A recorded turn is printed in the same way, by the same code: what `tui-chat replay -p` prints is what was printed then.
 
 It must not know how a request is made or stored, and nothing of a screen.
 """
 
 import asyncio
 import contextlib
-import json
-import math
-import queue
-import select
 import signal
-import sys
-import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Final
 
 from tui_chat.config import Config
 from tui_chat.conversation import Outcome, Turn
-from tui_chat.events import (
-    ApprovalRequested,
-    BlockStarted,
-    Event,
-    RetryScheduled,
-    TextDelta,
-    ToolEnded,
-    ToolSkipped,
-    TurnEnded,
-    to_json,
-)
+from tui_chat.events import ApprovalRequested, Event, ToolSkipped, TurnEnded, TurnStarted
+from tui_chat.printing import Output, Printer, note
+from tui_chat.recordings.player import Player
+from tui_chat.recordings.recording import Recording
 from tui_chat.runtime import Runtime
 from tui_chat.session import ChatSession, NotSavedError
-from tui_chat.text import LineEndings, sanitise, sanitise_line, storable
 
 RESULT_KEYS: Final = (
     "outcome",
@@ -67,7 +51,6 @@ RESULT_KEYS: Final = (
     "error",
 )
 EXIT_CLOSED: Final = 141
-LAST_PATIENCE: Final = 1.0  # seconds a reader gets to take the rest after a signal
 
 
 async def run_headless(
@@ -90,15 +73,17 @@ async def run_headless(
 
     """
     if config.demo and not config.demo_chosen:
-        _note("demo: replies come from the built-in demo; set ANTHROPIC_API_KEY to talk to Claude")
+        note("demo: replies come from the built-in demo; set ANTHROPIC_API_KEY to talk to Claude")
     stop = _Stop()
     with _signals(stop):
         runtime = Runtime(config, store_conversations=store_conversations)
         try:
             await runtime.open()
             runtime.preload()
+            if runtime.recordings is not None:
+                runtime.recordings.told = note
             for notice in runtime.notices:
-                _note(notice)
+                note(notice)
             stored = resume is not None or continue_last
             session = await (runtime.resume(resume, with_flags=True) if stored else runtime.new_session())
             async with _learning(runtime):
@@ -125,38 +110,86 @@ async def _learning(runtime: Runtime) -> AsyncIterator[None]:
         await asyncio.wait([task])
 
 
+async def replay_headless(
+    config: Config, recordings: Sequence[Recording], player: Player, *, output_format: str
+) -> int:
+    """Play the `recordings` as one conversation and print each as `-p` printed it; returns the last one's exit code.
+
+    A signal stops it. Nothing is stored, and nothing is sent.
+    """
+    stop, code = _Stop(), 0
+    with _signals(stop):
+        runtime = Runtime(config, store_conversations=False, replaying=True)
+        try:
+            await runtime.open()
+            session = await runtime.new_session()
+            for recording in recordings:
+                code = await _replay(runtime, session, recording, player, output_format=output_format, stop=stop)
+                if player.stopped:
+                    break
+        except asyncio.CancelledError:
+            if stop.signal is None:
+                raise
+            return 128 + stop.signal
+        finally:
+            await runtime.close()
+    return code
+
+
 async def _turn(runtime: Runtime, session: ChatSession, prompt: str, output_format: str, stop: "_Stop") -> int:
     stop.session = session
-    output = _Output(session.cancel)
-    printer = _Printer(output, output_format)
+    output = Output(session.cancel)
+    printer = Printer(output, output_format)
     unsaved = False
     try:
-        ended = await _read(session, prompt, printer, unsaved=False)
+        turn, ended = await _read(session, session.send(prompt), printer)
     except NotSavedError as error:
         if stop.signal is not None:
             return 128 + stop.signal
-        _note(f"{error}; it is sent all the same")
+        note(f"{error}; it is sent all the same")
         unsaved = True
-        ended = await _read(session, prompt, printer, unsaved=True)
-    turn = session.turn
-    assert turn is not None  # noqa: S101 - a turn that ended was begun
+        turn, ended = await _read(session, session.send(prompt, unsaved=True), printer)
     kept = runtime.store.path is not None and (ended.saved or not unsaved)
-    printer.finish(ended, result_of(runtime, turn, ended, turn.conversation_id if kept else None))
+    printer.finish(result_of(runtime, turn, ended, turn.conversation_id if kept else None))
     await output.close(stop.received)
     _explain(turn, ended, output, kept=kept)
     return _exit_code(turn, ended, output, stop)
 
 
-async def _read(session: ChatSession, prompt: str, printer: "_Printer", *, unsaved: bool) -> TurnEnded:
-    async with contextlib.aclosing(session.send(prompt, unsaved=unsaved)) as events:
+async def _replay(
+    runtime: Runtime,
+    session: ChatSession,
+    recording: Recording,
+    player: Player,
+    *,
+    output_format: str,
+    stop: "_Stop",
+) -> int:
+    stop.session = session
+    output = Output(session.cancel)
+    printer = Printer(output, output_format)
+    turn, ended = await _read(session, session.replay(recording, player), printer, recording.started)
+    conversation_id = recording.started.conversation_id if recording.header.stored else None
+    printer.finish(result_of(runtime, turn, ended, conversation_id))
+    await output.close(stop.received)
+    _explain(turn, ended, output, kept=False)
+    return _exit_code(turn, ended, output, stop)
+
+
+async def _read(
+    session: ChatSession, stream: AsyncGenerator[Event, None], printer: Printer, began: TurnStarted | None = None
+) -> tuple[Turn, TurnEnded]:
+    """Print a turn to its end. `began` is printed in place of its beginning: a replay belongs to another conversation."""
+    async with contextlib.aclosing(stream) as events:
         async for event in events:
-            printer.show(event)
+            printer.show(began if began is not None and isinstance(event, TurnStarted) else event)
             if isinstance(event, ApprovalRequested):  # there is nobody to ask
                 session.answer(event.tool_use_id, event.input_hash, allow=False)
             if isinstance(event, ToolSkipped):
-                _note(_why_skipped(session, event))
+                note(_why_skipped(session, event))
             if isinstance(event, TurnEnded):
-                return event
+                assert session.turn is not None  # noqa: S101 - a turn that ended was begun
+                return session.turn, event
     raise RuntimeError("a turn ended without TurnEnded")
 
 
@@ -171,7 +204,7 @@ def _why_skipped(session: ChatSession, event: ToolSkipped) -> str:
 def result_of(runtime: Runtime, turn: Turn, ended: TurnEnded, conversation_id: str | None) -> dict[str, Any]:
     """The object of `json`: the figures are those of the screen, the blocks and the usage those of the API."""
     request, reply, error = turn.request, turn.reply(), ended.error
-    figures = runtime.figures(turn, time.monotonic())
+    figures = runtime.figures(turn, ended.at)
     request_id = (request.request_id if request else None) or (error.request_id if error else None)
     failure = error and {"type": error.type, "message": error.message, "request_id": error.request_id or request_id}
     values = (
@@ -192,24 +225,24 @@ def result_of(runtime: Runtime, turn: Turn, ended: TurnEnded, conversation_id: s
     return dict(zip(RESULT_KEYS, values, strict=True))
 
 
-def _explain(turn: Turn, ended: TurnEnded, output: "_Output", *, kept: bool) -> None:
+def _explain(turn: Turn, ended: TurnEnded, output: Output, *, kept: bool) -> None:
     """Say on standard error what the reply does not say itself."""
     match ended.outcome, ended.stop_reason:
         case Outcome.FAILED, _ if ended.error is not None:
-            _note(f"tui-chat: {ended.error.sentence}")
+            note(f"tui-chat: {ended.error.sentence}")
         case Outcome.CANCELLED, _ if kept and ended.saved and output.error is None:
-            _note("stopped; what came is stored, tui-chat -c continues")
+            note("stopped; what came is stored, tui-chat -c continues")
         case Outcome.COMPLETED, "refusal":
             details = turn.request.stop_details if turn.request else None
-            _note(f"tui-chat: refused{_refusal(details or {})}")
+            note(f"tui-chat: refused{_refusal(details or {})}")
         case Outcome.COMPLETED, "max_tokens" | "model_context_window_exceeded" as limit:
-            _note(f"the reply ends early: {limit}")
+            note(f"the reply ends early: {limit}")
         case _:
             pass
     if kept and not ended.saved:
-        _note("tui-chat: the end of the reply could not be stored")
+        note("tui-chat: the end of the reply could not be stored")
     if output.error is not None and not isinstance(output.error, BrokenPipeError):
-        _note(f"tui-chat: cannot write to standard output ({output.error.strerror})")
+        note(f"tui-chat: cannot write to standard output ({output.error.strerror})")
 
 
 def _refusal(details: Any) -> str:
@@ -217,7 +250,7 @@ def _refusal(details: Any) -> str:
     return (f" ({category})" if category else "") + (f": {explanation}" if explanation else "")
 
 
-def _exit_code(turn: Turn, ended: TurnEnded, output: "_Output", stop: "_Stop") -> int:
+def _exit_code(turn: Turn, ended: TurnEnded, output: Output, stop: "_Stop") -> int:
     if stop.signal is not None and (ended.outcome is Outcome.CANCELLED or not output.done):
         return 128 + stop.signal
     if output.error is not None:
@@ -259,132 +292,3 @@ def _signals(stop: Callable[[int], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class _Printer:
-    """Events to standard output in one of the formats."""
-
-    def __init__(self, output: "_Output", output_format: str) -> None:
-        self._output, self._format = output, output_format
-        self._line_endings = LineEndings()
-        self._last, self._apart = "", False
-
-    def show(self, event: Event) -> None:
-        """Print `event` as it comes, if the format does."""
-        if self._format == "stream-json":
-            self._output.write(json_line(to_json(event)))
-        match event:
-            case BlockStarted(block={"type": "text", "text": str(text)}) | TextDelta(text=text):
-                self._text(text)
-            case RetryScheduled(error=failure):
-                wait = math.ceil(event.resume_at - event.at)
-                when = f"retrying in {wait}s" if wait > 0 else "sending it without what was refused"
-                reason = failure.sentence.removesuffix(f"; {failure.advice}")
-                _note(f"{when}, attempt {event.attempt} of {event.of}: {reason}")
-            case ToolEnded() | ToolSkipped():
-                self._apart = True
-            case _:
-                pass
-
-    def finish(self, ended: TurnEnded, result: dict[str, Any]) -> None:
-        """Print what comes last: a line end, or the result."""
-        match self._format:
-            case "json":
-                self._output.write(json_line(result))
-            case "stream-json":
-                self._output.write(json_line({"type": "result", **result}))
-            case _:
-                self._text(self._line_endings.finish())
-                if self._last and not self._last.endswith("\n"):
-                    self._output.write("\n")
-
-    def _text(self, text: str) -> None:
-        if self._format != "text":
-            return
-        if self._apart and text:  # what follows the results of tools is a paragraph of its own
-            gap = "\n" * (2 - self._last.count("\n")) if self._last else ""
-            text, self._apart = gap + text, False
-        text = sanitise(self._line_endings.write(text)) if self._output.is_terminal else storable(text)
-        self._last = (self._last + text)[-2:]
-        self._output.write(text)
-
-
-def json_line(record: dict[str, Any]) -> str:
-    """`record` as one line of ASCII. Lone surrogates become U+FFFD, numbers that JSON has not (NaN) null."""
-    text = storable(json.dumps(record, ensure_ascii=False))
-    return json.dumps(json.loads(text, parse_constant=lambda _: None)) + "\n"
-
-
-class _Output:
-    """Standard output behind a thread: `write` never waits. `error` says why it ended early.
-
-    It goes around Python's buffers: there is nothing left to flush, or to fail, when the program ends.
-    """
-
-    def __init__(self, on_error: Callable[[], object]) -> None:
-        self.is_terminal = sys.stdout.isatty()
-        self.error: OSError | None = None
-        self._raw: Any = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)  # already raw under python -u
-        self._on_error = on_error
-        self._texts: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._done = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        # A daemon: a reader that takes nothing any more must not keep the program from ending.
-        threading.Thread(target=self._run, name="standard output", daemon=True).start()
-
-    def write(self, text: str) -> None:
-        """Have `text` written, in order, as UTF-8."""
-        if text and self.error is None:
-            self._texts.put(text)
-
-    @property
-    def done(self) -> bool:
-        """Whether everything was written, or writing has failed."""
-        return self._done.is_set()
-
-    async def close(self, hurry: asyncio.Event) -> None:
-        """Wait until all is written or has failed; not much longer once `hurry` is set."""
-        self._texts.put(None)
-        done, hurried = asyncio.create_task(self._done.wait()), asyncio.create_task(hurry.wait())
-        await asyncio.wait((done, hurried), return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait((done,), timeout=LAST_PATIENCE)
-        hurried.cancel()
-        done.cancel()
-
-    def _run(self) -> None:
-        try:
-            while batch := self._batch():
-                self._write_all(memoryview(batch))
-        except OSError as error:
-            self.error = error
-            self._tell(self._on_error)
-        self._tell(self._done.set)
-
-    def _batch(self) -> bytes:
-        """What waits to be written, at least one text; empty at the end."""
-        texts: list[str] = []
-        while text := self._texts.get():
-            texts.append(text)
-            if self._texts.empty():
-                return "".join(texts).encode()
-        self._texts.put(None)
-        return "".join(texts).encode()
-
-    def _write_all(self, data: memoryview) -> None:
-        while data:
-            written = self._raw.write(data)
-            if written is None:  # the descriptor is non-blocking, as some parents leave it
-                select.select([], [self._raw], [])
-            else:
-                data = data[written:]
-
-    def _tell(self, what: Callable[[], object]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has gone without us
-            self._loop.call_soon_threadsafe(what)
-
-
-def _note(text: str) -> None:
-    """One line on standard error."""
-    with contextlib.suppress(OSError, ValueError):  # nobody reads it
-        sys.stderr.write(sanitise_line(text) + "\n")
-        sys.stderr.flush()

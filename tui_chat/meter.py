@@ -86,6 +86,11 @@ class Ratios:
             characters, known = self._sums.get(request.model, (0, 0))
             self._sums[request.model] = (characters + request.characters, known + tokens)
 
+    def learn_sums(self, model: str, characters: int, tokens: int) -> None:
+        """Take over the sums of what is stored; they replace what was learnt of `model` so far, which they hold as well."""
+        if tokens > 0 and characters > 0:
+            self._sums[model] = (characters, tokens)
+
     def characters_per_token(self, model: str) -> float:
         """The ratio for `model`; 4 until something was learnt."""
         characters, tokens = self._sums.get(model, (0, 0))
@@ -142,6 +147,12 @@ def output(request: Counted, ratios: Ratios) -> tuple[int, bool]:
         return count, True
     nothing = not request.characters and not request.usage.fields and request.error is not None
     return round(request.characters / ratios.characters_per_token(request.model)), nothing
+
+
+def billed(turn: Turn, prices: PriceList) -> float | None:
+    """US dollars of `turn` that are certain: of a request whose output was not counted only its prompt. None: not known."""
+    outputs = [(each.usage.output_tokens or 0) if each.usage_is_final else 0 for each in turn.requests]
+    return cost(turn.requests, outputs, turn.server, turn.started_at, prices)
 
 
 def _filled(request: Request, ratios: Ratios) -> int | None:

@@ -86,15 +86,21 @@ class PriceList:
         )
         return total / 1e6 * (_US_ONLY if fields.get("inference_geo") == "us" else 1.0)
 
+    def is_linear(self, model: str) -> bool:
+        """Whether its requests of one day cost together what one with their sums would: it has no long-prompt tier."""
+        return all(price.long is None for price in self._prices.get(self._name(model), ()))
+
     def _price(self, model: str, on: date) -> Price | None:
         known = self._known.get((model, on))
         if known is None:
-            name = model if model in self._prices else model.rpartition("-")[0] if model[-8:].isdigit() else model
-            valid = [price for price in self._prices.get(name, ()) if price.since <= on]
+            valid = [price for price in self._prices.get(self._name(model), ()) if price.since <= on]
             if len(self._known) > _KNOWN:
                 self._known.clear()
             known = self._known[model, on] = (max(valid, key=lambda price: price.since, default=None),)
         return known[0]
+
+    def _name(self, model: str) -> str:
+        return model if model in self._prices else model.rpartition("-")[0] if model[-8:].isdigit() else model
 
 
 def _written_1h(usage: Usage, written: int) -> int:

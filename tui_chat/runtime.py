@@ -9,6 +9,7 @@ import json
 import logging
 import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +28,7 @@ from tui_chat.files import write_private
 from tui_chat.listed import ConversationSummary
 from tui_chat.meter import Figures, Ratios
 from tui_chat.prices import ANTHROPIC_HOST, PriceList
+from tui_chat.recordings.recorder import RecordingFolder
 from tui_chat.session import ChatSession
 from tui_chat.text import sanitise_line
 from tui_chat.wire import WireLog
@@ -45,14 +47,16 @@ _ID_SHOWN: Final = 12  # characters of an id: the millisecond it was made in
 class Runtime:
     """Create it (cheap), `open` it once inside the event loop, `close` it at the end."""
 
-    def __init__(self, config: Config, *, store_conversations: bool = True) -> None:
+    def __init__(self, config: Config, *, store_conversations: bool = True, replaying: bool = False) -> None:
         self.config = config
+        self.replaying = replaying  # what is shown was recorded: nothing is sent unless the user asks for it
+        self.recordings: RecordingFolder | None = None
         self.prices = PriceList.load(config.config_file.with_name("prices.toml"))
         self.ratios = Ratios()
         self.wire = WireLog(config.wire_memory_mb * 1_000_000)
         self.notices: list[str] = []
         self._store_conversations = store_conversations
-        self._store_failed = ""
+        self.store_failed = ""  # why conversations are in memory only although they were to be stored
         self._store: Store | None = None
         self._client: ApiClient | None = None
         self._catalog = ModelCatalog(None)
@@ -62,6 +66,7 @@ class Runtime:
         self._sessions: WeakKeyDictionary[ChatSession, int] = (
             WeakKeyDictionary()
         )  # and their side requests at the start
+        self._history_learnt = False
         self._titled: set[str] = set()  # conversations for which a title was asked for in this run
 
     @property
@@ -83,6 +88,11 @@ class Runtime:
         """The server's models as far as they are known."""
         return self._catalog
 
+    @property
+    def requests(self) -> Requests:
+        """What builds the parameters of all requests of this run."""
+        return self._requests
+
     async def open(self) -> None:
         """Open the store and make the client, which does not load the SDK before `preload` or its first request.
 
@@ -92,9 +102,13 @@ class Runtime:
             StoreTooNewError: the database belongs to a newer version; nothing was touched.
 
         """
-        base_url = await asyncio.to_thread(self._start_demo) if self.config.demo else None
+        base_url: str | Callable[[], str] | None = None
+        if self.config.demo:
+            base_url = self._start_demo if self.replaying else await asyncio.to_thread(self._start_demo)
         self._client = ApiClient(self.config, base_url)
         self._store = await self._open_store()
+        if self.config.record_to is not None:
+            self.recordings = RecordingFolder(self.config.record_to, stores=self._store.path is not None)
         if not self.config.demo and self._store_conversations and not self.config.no_home:
             host = re.sub(r"[^A-Za-z0-9.-]", "_", self.config.server)
             self._catalog = ModelCatalog(self.config.data_dir / f"models-{host}.json")
@@ -102,19 +116,36 @@ class Runtime:
         self._requests = Requests(self.config, self._catalog.get, self._refused, standard_tools(self.config.tools_root))
 
     def preload(self) -> None:
-        """Begin to import the SDK, in a thread."""
-        if self._client is not None:
+        """Begin to import the SDK, in a thread; a replay needs none."""
+        if self._client is not None and not self.replaying:
             self._client.preload()
 
     async def refresh_catalog(self) -> None:
         """Ask the server for its models, in the background of a run; without an answer the cached list stands."""
         client = self._client
-        if client is not None:
+        if client is not None and not self.replaying:
             await self._catalog.refresh(client)
+
+    async def learn_ratios(self) -> None:
+        """Learn from all that is stored how many characters a token has, in the background of a run."""
+        store = self._store
+        if store is None:  # closed meanwhile
+            return
+        try:
+            sums = await store.library.ratios()
+        except StoreError as error:
+            _log.info("the stored counts cannot be learnt from: %s", error)
+            return
+        for model, (characters, tokens) in sums.items():
+            self.ratios.learn_sums(model, characters, tokens)
+        self._history_learnt = True
 
     async def close(self) -> None:
         """Stop and save what runs, then close what is open; safe to call twice."""
-        for session in list(self._sessions):
+        sessions = list(self._sessions)
+        for session in sessions:
+            session.cancel()  # all at once: none waits until another is saved
+        for session in sessions:
             await session.close()
         client, store, demo = self._client, self._store, self._demo
         self._client = self._store = self._demo = None
@@ -147,14 +178,14 @@ class Runtime:
             conversation.system = self.config.system
         if with_flags and self.config.effort_chosen:
             conversation.effort = self.config.effort
-        for turn in conversation.turns:
+        for turn in () if self._history_learnt else conversation.turns:
             self.ratios.learn(turn)
         return self._session(conversation)
 
     async def _id_of(self, wanted: str | None) -> str:
         found = await (self.store.library.find(wanted) if wanted else self.store.recent(1))
-        if not found and self._store_failed:
-            raise UsageError("there are no conversations to go on with", self._store_failed)
+        if not found and self.store_failed:
+            raise UsageError("there are no conversations to go on with", self.store_failed)
         if not found and wanted:
             raise UsageError(f"no conversation's id or title fits {wanted!r}", "the list is under /resume, full screen")
         if not found:
@@ -169,9 +200,21 @@ class Runtime:
         )
 
     def _session(self, conversation: Conversation | None) -> ChatSession:
-        session = ChatSession(self.config, self.client, self.store, conversation, self._requests, wire=self.wire)
+        session = ChatSession(
+            self.config,
+            self.client,
+            self.store,
+            conversation,
+            self._requests,
+            wire=self.wire,
+            recordings=self.recordings,
+        )
         self._sessions[session] = len(session.conversation.side_requests)
         return session
+
+    def beside(self, conversation: Conversation) -> ChatSession:
+        """A session that goes on from a copy of a conversation that another one has: a lane of a race. `close` closes it."""
+        return self._session(conversation)
 
     async def suggest_title(self, session: ChatSession) -> str | None:
         """Have a model name the conversation of `session`, where the settings ask for that; returns the title, or None.
@@ -243,8 +286,8 @@ class Runtime:
         if not self._store_conversations:
             return await Store.open(None)
         if self.config.no_home:
-            self._store_failed = "there is no home directory; set HOME, or name a place with --data-dir"
-            self.notices.append(f"{self._store_failed}: {_MEMORY_ONLY}")
+            self.store_failed = "there is no home directory; set HOME, or name a place with --data-dir"
+            self.notices.append(f"{self.store_failed}: {_MEMORY_ONLY}")
             return await Store.open(None)
         try:
             store = await Store.open(self.config.data_dir / DATABASE)
@@ -252,7 +295,7 @@ class Runtime:
             raise
         except StoreError as error:
             _log.warning("the store could not be opened: %s", error)
-            self._store_failed = error.sentence
+            self.store_failed = error.sentence
             self.notices.append(f"{error.sentence}; {_MEMORY_ONLY}")
             return await Store.open(None)
         self.notices += store.notices

@@ -15,8 +15,8 @@ Cancelling is a plain call. `cancel()` cancels the task in which the engine runs
 connection; the pump, which nobody cancels, saves the end; TurnEnded comes through the same queue as any other. A second
 `cancel()` meets a session that is already stopping and does nothing. `state` is one enum, written here only.
 
-Where a turn begins the path may fork: a regenerated reply, an edited prompt and a retry take the place of what stood there,
-which stays on its branch (`versions.py`). What could not be stored waits in the backlog (`checkpoints.py`).
+Where a turn begins is planned in `next_turn.py`; what could not be stored waits in the backlog (`checkpoints.py`). A turn that
+was recorded goes the same way, with a player in the place of the engine: `now` is then the player's clock, not this machine's.
 
 It must not know Textual, SQLite or HTTP.
 """
@@ -24,35 +24,32 @@ It must not know Textual, SQLite or HTTP.
 import asyncio
 import contextlib
 import dataclasses
-import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from tui_chat import turns
+from tui_chat.approvals import Approvals
 from tui_chat.beginnings import new_conversation, title_of
-from tui_chat.branches import message_before
 from tui_chat.checkpoints import Journal, TurnStore
 from tui_chat.config import Config
-from tui_chat.conversation import Conversation, Message, Outcome, ToolCall, Turn
-from tui_chat.engine import context
+from tui_chat.conversation import Conversation, Message, Outcome, Turn
+from tui_chat.endings import STOPPED, Stop, result_of, turn_ended
 from tui_chat.engine.calls import Workbench
 from tui_chat.engine.client import ApiClient
-from tui_chat.engine.history import CONTINUE
 from tui_chat.engine.request import Requests
-from tui_chat.engine.tools import Tool
 from tui_chat.engine.turn import TurnResult, TurnRunner
-from tui_chat.errors import Failure, StoreError, UsageError
+from tui_chat.errors import StoreError, UsageError
 from tui_chat.events import Event, TurnEnded, TurnStarted
-from tui_chat.ids import new_id
-from tui_chat.text import storable
-from tui_chat.versions import VersionedConversation
-from tui_chat.wire import Capture, WireLog
-
-_log = logging.getLogger(__name__)
-_ONCE_MORE: Final = "once more goes ahead without saving"
+from tui_chat.next_turn import NextTurn, Plan
+from tui_chat.recordings.format import is_said
+from tui_chat.recordings.player import Playback, Player
+from tui_chat.recordings.recorder import Recorder, RecordingFolder
+from tui_chat.recordings.recording import Recording
+from tui_chat.subscribers import Subscribers
+from tui_chat.wire import Capture, Tap, WireLog
 
 
 class State(StrEnum):
@@ -68,19 +65,12 @@ class NotSavedError(StoreError):
     """The prompt could not be stored, so nothing was sent; sending again with `unsaved=True` goes ahead without."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Plan:
-    """A turn that is about to begin: its prompt, its place on the path, and which others have to be in context for it."""
+class ChatSession(NextTurn, Subscribers):
+    """One conversation with at most one running turn; several sessions are independent of each other.
 
-    prompt: Message
-    place: int
-    model: str
-    advice: str  # how to send it without saving
-    taken_in: Sequence[Turn] = ()
-
-
-class ChatSession(VersionedConversation):
-    """One conversation with at most one running turn; several sessions are independent of each other."""
+    `conversation` has what was said, on its current path. `turn` is the latest turn that began here, and grows while it runs;
+    `begun` are all of them. `wire` holds what went over the wire, the latest of it. `tools_on` may be changed for the next turn.
+    """
 
     def __init__(
         self,
@@ -91,19 +81,22 @@ class ChatSession(VersionedConversation):
         requests: Requests | None = None,
         *,
         wire: WireLog | None = None,
+        recordings: RecordingFolder | None = None,
     ) -> None:
-        super().__init__(store, conversation or new_conversation(config))
-        self._config, self._client = config, client
-        self._requests = requests or Requests(config)
-        self.wire = wire or WireLog()
+        super().__init__(config, store, conversation or new_conversation(config), requests or Requests(config))
+        Subscribers.__init__(self)
+        self._client, self._recordings = client, recordings
+        self.wire = WireLog() if wire is None else wire  # an empty one is false
         self.turn: Turn | None = None
         self.begun: list[Turn] = []  # in this session, on whatever branch
         self.tools_on = config.tools  # from the next turn on
-        self._asked: dict[str, tuple[str, asyncio.Future[bool]]] = {}  # open approvals: the input's hash, the answer
+        self.said: list[Event] = []  # by the latest turn, beside what the bytes gave: with these they make a recording
+        self.player: Player | None = None  # of the latest turn, if it was a recorded one
+        self._approvals = Approvals(self.approval_limit)
         self._state = State.IDLE
         self._pump: asyncio.Task[None] | None = None
         self._stoppable: asyncio.Future[Any] | None = None  # what cancel() cancels: the commit's wait, then the request
-        self._cancelled_at: float | None = None
+        self._stop: Stop | None = None
 
     # What others may ask -------------------------------------------------------------------------------------------
 
@@ -117,48 +110,9 @@ class ChatSession(VersionedConversation):
         """Whether no turn runs."""
         return self._state is State.IDLE
 
-    @property
-    def model(self) -> str:
-        """The model of the next request."""
-        return self.conversation.model or self._config.model
-
-    @property
-    def system(self) -> str | None:
-        """The system prompt of the next request."""
-        return self.conversation.system
-
-    @property
-    def tools(self) -> Sequence[Tool]:
-        """The tools that the model may be given."""
-        return self._requests.tools
-
-    @property
-    def efforts(self) -> tuple[str, ...] | None:
-        """The efforts that the model of the next request offers; None: not known."""
-        return self._requests.efforts(self.model)
-
-    @property
-    def effort(self) -> str | None:
-        """The effort of the next request; None: the model's own, also where it does not take the one that was chosen."""
-        return self._requests.effort(self.model, self.conversation.effort)
-
-    @property
-    def approval_limit(self) -> float | None:
-        """Seconds until a call that nobody answers for is denied; None: never."""
-        return self._config.timeouts.approval or None
-
-    def goes_out(self, turn: Turn) -> bool:
-        """Whether `turn` is part of the next request."""
-        return context.goes_out(self.conversation.turns, turn)
-
-    def can_go_on(self, turn: Turn) -> bool:
-        """Whether the model can be asked to go on from `turn`: the last one, with content, ended before it was complete."""
-        turns = self.conversation.turns
-        return self.is_idle and turn is turns[-1] and context.open_end(turns) is not None
-
-    def blamed(self, turn: Turn) -> Turn | None:
-        """The earlier turn that made the API refuse the request of `turn`, the last one, as far as its words tell."""
-        return context.blamed(self.conversation.turns, turn)
+    def now(self) -> float:
+        """The clock of the latest turn: monotonic seconds, or where its replay stands. All its figures are taken from it."""
+        return time.monotonic() if self.player is None else self.player.now()
 
     # What others may do --------------------------------------------------------------------------------------------
 
@@ -175,25 +129,29 @@ class ChatSession(VersionedConversation):
             UsageError: a turn is running, the text is blank, or the place of `instead_of` is not on the path.
 
         """
+        return self._play(partial(self._sending, text, instead_of), unsaved=unsaved)
 
-        def plan() -> _Plan:
-            if not text.strip():
-                raise UsageError("there is nothing to send")
-            place = len(self.conversation.turns) if instead_of is None else self._branches.place(instead_of)
-            return _Plan(self._prompt(storable(text), place), place, self.model, "Enter sends it without saving")
+    async def ask(self, text: str) -> Turn:
+        """Send `text` and return the turn once it has ended, however it did: `turn.outcome`, `turn.text`, `turn.error`.
 
-        return self._play(plan, unsaved=unsaved)
+        Subscribers are told meanwhile. Cancelling it stops the turn and saves it. Raises as `send`.
+        """
+        async with contextlib.aclosing(self.send(text)) as events:
+            await anext(events)
+            turn = self.begun[-1]
+            async for _ in events:
+                pass
+        return turn
 
     def again(self, turn: Turn, *, model: str | None = None, unsaved: bool = False) -> AsyncGenerator[Event, None]:
         """Have the prompt of `turn` answered once more, by `model` if given: a new version of it. Raises as `send`."""
+        return self.respond(turn.prompt, model=model, unsaved=unsaved)
 
-        def plan() -> _Plan:
-            place = self._branches.place(turn)
-            # What goes on from a reply goes out with it, so that has to be in context.
-            base = self.chain(self.conversation.turns[place - 1])[:1] if turn.prompt.continues and place else ()
-            return _Plan(turn.prompt, place, model or self.model, _ONCE_MORE, base)
-
-        return self._play(plan, unsaved=unsaved)
+    def respond(
+        self, prompt: Message, *, model: str | None = None, unsaved: bool = False
+    ) -> AsyncGenerator[Event, None]:
+        """Have `prompt`, stored or not, answered by `model` if given: a version of what stands at its place. Raises as `send`."""
+        return self._play(partial(self._responding, prompt, model), unsaved=unsaved)
 
     def go_on(self, *, unsaved: bool = False) -> AsyncGenerator[Event, None]:
         """Ask the model to go on where the last reply broke off: a turn of its own, with a stored instruction for a prompt.
@@ -205,20 +163,17 @@ class ChatSession(VersionedConversation):
             UsageError: a turn is running, or the last reply is complete or empty.
 
         """
+        return self._play(self._going_on, unsaved=unsaved)
 
-        def plan() -> _Plan:
-            turns = self.conversation.turns
-            base = context.open_end(turns)
-            if base is None:
-                raise UsageError("there is nothing to go on from", "only a reply that broke off can be continued")
-            place = len(turns) if turns[-1] is base else len(turns) - 1
-            prompt = self._prompt(CONTINUE, place, continues=True) if place == len(turns) else turns[place].prompt
-            chain = [each for each in context.chain(turns, base) if each.is_answered]
-            return _Plan(prompt, place, self.model, _ONCE_MORE, chain)
+    def replay(self, recording: Recording, player: Player) -> AsyncGenerator[Event, None]:
+        """Let a recorded turn happen once more as the next one of this conversation; nothing is sent, no tool runs.
 
-        return self._play(plan, unsaved=unsaved)
+        Its events and figures are the recorded ones, its ids too; only what it belongs to and follows is this conversation.
+        `player` sets the pace. Stopped by `cancel`, it ends as cancelled. Raises as `send`.
+        """
+        return self._play(partial(self._replaying, Playback(recording, player)), unsaved=False)
 
-    async def _play(self, plan: Callable[[], "_Plan"], *, unsaved: bool) -> AsyncGenerator[Event, None]:
+    async def _play(self, plan: Callable[[], Plan], *, unsaved: bool) -> AsyncGenerator[Event, None]:
         """The events of the turn that `plan` describes."""
         self._check_idle()
         if self._moving.locked():
@@ -226,7 +181,7 @@ class ChatSession(VersionedConversation):
         await self._catch_up()
         planned = plan()
         self._check_ended(planned.place)
-        self._state, self._cancelled_at = State.RUNNING, None
+        self._state, self._stop = State.RUNNING, None
         try:
             turn, started = await self._begin(planned, unsaved=unsaved)
         except BaseException:
@@ -234,7 +189,11 @@ class ChatSession(VersionedConversation):
             raise
         queue: asyncio.Queue[Event] = asyncio.Queue()
         queue.put_nowait(started)
-        pump = self._pump = asyncio.create_task(self._run(turn, queue), name=f"turn {turn.id}")
+        self._tell(turn, started)
+        self.said, recorder = [started], None
+        if self._recordings is not None and planned.playback is None:
+            recorder = self._recordings.record(started, stored=not unsaved)
+        pump = self._pump = asyncio.create_task(self._run(planned, turn, queue, recorder), name=f"turn {turn.id}")
         try:
             while True:
                 event = await queue.get()
@@ -250,18 +209,21 @@ class ChatSession(VersionedConversation):
                 await asyncio.wait([pump])
 
     def answer(self, tool_use_id: str, input_hash: str, *, allow: bool) -> bool:
-        """Allow or deny the call that asks; returns whether such a one, with this very input, was asking."""
-        asked = self._asked.get(tool_use_id)
-        if asked is None or asked[0] != input_hash or asked[1].done():
-            return False
-        asked[1].set_result(allow)
-        return True
+        """Allow or deny the call that asks; returns whether such a one, with this very input, was asking.
 
-    def cancel(self) -> bool:
-        """Stop the running turn, now. Returns whether there was one to stop; calling it twice is harmless."""
+        It asks from right after its `ApprovalRequested` on: a subscriber answers from a coroutine function.
+        """
+        return self._approvals.answer(tool_use_id, input_hash, allow=allow)
+
+    def cancel(self, *, asked_at: float | None = None) -> bool:
+        """Stop the running turn, now. Returns whether there was one to stop; calling it twice is harmless.
+
+        `asked_at`: when the key that asks for it was read, in monotonic seconds; the receipt counts from there.
+        """
         if self._state is not State.RUNNING:
             return False
-        self._state, self._cancelled_at = State.STOPPING, time.monotonic()
+        now = time.monotonic()
+        self._state, self._stop = State.STOPPING, Stop(now if asked_at is None else min(asked_at, now), now)
         if self._stoppable is not None:
             self._stoppable.cancel()
         return True
@@ -272,23 +234,16 @@ class ChatSession(VersionedConversation):
         if self._pump is not None:
             await asyncio.wait([self._pump])
         await self._settled()
+        await self._all_told()
 
     # The pump ------------------------------------------------------------------------------------------------------
 
-    async def _begin(self, plan: "_Plan", *, unsaved: bool) -> tuple[Turn, TurnStarted]:
+    async def _begin(self, plan: Plan, *, unsaved: bool) -> tuple[Turn, TurnStarted]:
         conversation = self.conversation
         titled = bool(conversation.title)
         conversation.title = conversation.title or title_of(plan.prompt.text)
-        started = TurnStarted(
-            time.monotonic(),
-            new_id(),
-            conversation.id,
-            new_id(),
-            plan.model,
-            self._config.server,
-            time.time(),
-            plan.prompt,
-        )
+        started = plan.starts(conversation.id, self._config.server)
+        self.player = plan.playback.player if plan.playback is not None else None
         turn = turns.begin(started)
         path = [*conversation.turns[: plan.place], turn]
         saving = asyncio.create_task(self._store.begin_turn(dataclasses.replace(conversation, turns=path[:-1]), turn))
@@ -326,7 +281,7 @@ class ChatSession(VersionedConversation):
             return
         turn = path[-1]
         turn.in_context = False
-        turns.apply(turn, self._ended(turn, TurnResult(Outcome.CANCELLED, None, None)))
+        turns.apply(turn, turn_ended(turn, STOPPED, self.now(), self._stop))
         self._branches.keep(path)
         stored = await self._backlog.end_turn(turn, path)
         with contextlib.suppress(StoreError):
@@ -336,74 +291,59 @@ class ChatSession(VersionedConversation):
                 await self._backlog.set_current()  # that took the stored path to the newest version, whichever is shown
             await self.save()  # its title is not the conversation's
 
-    def _prompt(self, text: str, place: int, *, continues: bool = False) -> Message:
-        parent = message_before(self.conversation.turns, place)
-        return Message(new_id(), parent, "user", ({"type": "text", "text": text},), time.time(), continues=continues)
-
-    async def _run(self, turn: Turn, queue: "asyncio.Queue[Event]") -> None:
+    async def _run(self, plan: Plan, turn: Turn, queue: "asyncio.Queue[Event]", recorder: Recorder | None) -> None:
         """The pump: runs the turn, then saves and says its end. It is never cancelled; the task it waits for is."""
-        journal = Journal(self._store, turn.id)
+        journal, said = Journal(self._store, turn.id), self.said
 
         def emit(event: Event) -> None:
             turns.apply(turn, event)
             journal.add(event)
+            if is_said(event):
+                said.append(event)
+                if recorder is not None:
+                    recorder.say(event)
             queue.put_nowait(event)
+            if self._subscribers:
+                self._tell(turn, event)
 
-        self._stoppable = asyncio.create_task(self._engine(turn, emit, journal))
+        if plan.playback is None:
+            engine = self._engine(turn, emit, journal, recorder)
+        else:
+            engine = plan.playback.play(turn, emit, partial(self._capture, turn))
+        self._stoppable = running = asyncio.create_task(engine)
         if self._state is State.STOPPING:  # Escape came between the commit and here
-            self._stoppable.cancel()
-        try:
-            result = await self._stoppable
-        except asyncio.CancelledError:
-            result = TurnResult(Outcome.CANCELLED, None, None)
-        except Exception as error:  # noqa: BLE001 - a bug of ours ends as a failed turn, not as a dead program
-            _log.critical("a turn failed because of a bug", exc_info=error)
-            result = TurnResult(Outcome.FAILED, None, Failure("bug", f"{type(error).__name__} in tui-chat"))
+            running.cancel()
+        result = await result_of(running)
         self._stoppable, self._state = None, State.SAVING
-        ended = self._ended(turn, result)
-        if result.outcome is not Outcome.COMPLETED and not turn.is_answered:
+        stop = self._stop if plan.playback is None else None  # a replay that is stopped closes nothing
+        ended = result if isinstance(result, TurnEnded) else turn_ended(turn, result, self.now(), stop)
+        if ended.outcome is not Outcome.COMPLETED and not turn.is_answered:
             turn.in_context = False  # an unanswered prompt would be answered along with the next one
         turns.apply(turn, ended)
         await journal.close()
         saved = await self._backlog.end_turn(turn, self.conversation.turns)
+        if not isinstance(result, TurnEnded):
+            if saved and stop is not None and ended.closed_after is not None:
+                turn.saved_after = time.monotonic() - stop.asked_at
+            ended = dataclasses.replace(ended, saved=saved, saved_after=turn.saved_after)
+        self.said.append(ended)
+        if recorder is not None:
+            recorder.say(ended)
+            self._later(recorder.closed())
         self._state = State.IDLE
-        queue.put_nowait(ended if saved else dataclasses.replace(ended, saved=False))
+        queue.put_nowait(ended)
+        self._tell(turn, ended)
 
-    async def _engine(self, turn: Turn, emit: Callable[[Event], None], journal: Journal) -> TurnResult:
+    async def _engine(
+        self, turn: Turn, emit: Callable[[Event], None], journal: Journal, tap: Tap | None
+    ) -> TurnResult | TurnEnded:
         requests, tools_on = self._requests, self.tools_on
-        bench = (
-            Workbench(requests.tools, self._config.allow_tools, self._ask, journal.flush) if tools_on else Workbench()
-        )
+        approve, allowed = self._approvals.ask, self._config.allow_tools
+        bench = Workbench(requests.tools, allowed, approve, journal.flush) if tools_on else Workbench()
         parameters = partial(requests.parameters, self.conversation, turn, tools_on=tools_on)
-
-        def capture(model: str, sent: float) -> Capture:
-            return self.wire.begin(turn.id, len(turn.requests) - 1, model, time.time(), sent)
-
-        limits = self._config.timeouts
+        capture, limits = partial(self._capture, turn, tap=tap), self._config.timeouts
         return await TurnRunner(self._client, parameters, requests.refused, limits, bench, turn, emit, capture).run()
 
-    async def _ask(self, call: ToolCall) -> bool:
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._asked[call.tool_use_id] = call.input_hash, answer
-        try:
-            async with asyncio.timeout(self._config.timeouts.approval or None):
-                return await answer
-        except TimeoutError:
-            return False
-        finally:
-            del self._asked[call.tool_use_id]
-
-    def _ended(self, turn: Turn, result: TurnResult) -> TurnEnded:
-        now = time.monotonic()
-        request = turn.request
-        stop_reason = result.stop_reason or (request.stop_reason if request else None)
-        cancelled = result.outcome is Outcome.CANCELLED and self._cancelled_at is not None
-        return TurnEnded(
-            now,
-            result.outcome,
-            stop_reason,
-            dict(turn.usage.fields),
-            usage_is_final=turn.counts_are_final,
-            error=result.error,
-            closed_after=now - self._cancelled_at if cancelled and self._cancelled_at is not None else None,
-        )
+    def _capture(self, turn: Turn, model: str, sent: float, *, tap: Tap | None = None) -> Capture:
+        started_at = time.time() if self.player is None else turn.started_at + sent - turn.started
+        return self.wire.begin(turn.id, len(turn.requests) - 1, model, started_at, sent, tap=tap)

@@ -77,6 +77,7 @@ def apply(turn: Turn, event: Event) -> None:
         case TurnEnded():
             turn.outcome, turn.stop_reason, turn.error = event.outcome, event.stop_reason, event.error
             turn.usage_is_final, turn.ended, turn.closed_after = event.usage_is_final, event.at, event.closed_after
+            turn.cancelled_after, turn.saved_after = event.cancelled_after, event.saved_after
             turn.retry_at = None
             return
         case _:

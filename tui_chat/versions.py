@@ -12,7 +12,7 @@ from typing import Any
 from tui_chat.beginnings import title_of
 from tui_chat.branches import Branches
 from tui_chat.checkpoints import Backlog, TurnStore
-from tui_chat.conversation import Conversation, Turn
+from tui_chat.conversation import Conversation, Message, Turn
 from tui_chat.engine import context
 from tui_chat.errors import StoreError, UsageError
 
@@ -41,6 +41,10 @@ class VersionedConversation:
         """`turn`, which is on the path, and before it what it goes on from, if it does: one reply to the reader."""
         return context.chain(self.conversation.turns, turn)
 
+    def place_of(self, prompt: Message) -> int:
+        """Where on the path a turn of `prompt` stands, or would stand. Raises UsageError if it is on another branch."""
+        return self._branches.place_of(prompt)
+
     def has_place(self, turn: Turn) -> bool:
         """Whether a version of `turn` could stand on the path as it is."""
         try:
@@ -66,6 +70,13 @@ class VersionedConversation:
         async with self._moving:
             self._check_idle()
             return await self._go_to(turn_id)
+
+    async def adopt(self, turn: Turn, *, saved: bool) -> None:
+        """Know `turn`, which has ended in another session of this conversation, as a version; if need be, store it."""
+        path = [*self.conversation.turns[: self._branches.place(turn)], turn]
+        self._branches.keep(path)
+        if not saved:
+            await self._backlog.end_turn(turn, path)
 
     async def delete_version(self, turn: Turn) -> str:
         """Delete `turn`, which is on the path, with all that follows it; another version takes its place, if there is one.

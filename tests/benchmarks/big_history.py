@@ -8,6 +8,7 @@ after that goes through `Store` and `Library` as the program uses them, in a pro
 
 - open: until `Store.open` has returned, beside a database with nothing in it; medians.
 - list: a page of 100 and the figures of its first 50, which are on the screen; the same filtered, and far down.
+- statistics: all turns read and added up, as the statistics screen does once, then a report by day and its lines.
 - search: every query three times, the first after opening; of the wall clock and of the CPU. Beside it the same words by
   `LIKE '%word%'` over plain rows of text, and by FTS5's trigram tokenizer, both newest first and the first 50, by number only: they
   show no snippets.
@@ -41,6 +42,8 @@ from tests.benchmarks.report import Goal, goals, milliseconds, number, ratio, ta
 from tests.unit.store_values import content, conversation, end, running, take
 from tui_chat.conversation import Turn
 from tui_chat.prices import PriceList
+from tui_chat.statistics.figures import Filters, report
+from tui_chat.statistics.text import lines
 from tui_chat.store import Store, values
 from tui_chat.store.owner import this_process
 from tui_chat.store.transactions import immediate
@@ -66,6 +69,7 @@ class Measured:
     turns_shown: int
     filtered: float
     far_down: float
+    statistics: tuple[float, float]  # reading, and a report with its lines
     searches: dict[str, list[Timed]]
     hits: dict[str, int]
     memory: dict[str, float]
@@ -138,6 +142,11 @@ async def _measured(folder: Path) -> Measured:
     _, filtered = await _timed(partial(store.library.page, "the"))
     _, far_down = await _timed(partial(store.library.page, offset=max(0, first.total - 100)))
     memory["list"] = peak_megabytes(os.getpid())
+    collected, reading = await _timed(partial(store.library.collected, prices))
+    began = time.perf_counter()
+    lines(report(collected, Filters(), ("day",)), 120)
+    reporting = time.perf_counter() - began
+    memory["statistics"] = peak_megabytes(os.getpid())
     searches: dict[str, list[Timed]] = {}
     hits: dict[str, int] = {}
     for query in EVERY:
@@ -157,6 +166,7 @@ async def _measured(folder: Path) -> Measured:
         turns_shown=turns,
         filtered=filtered[0],
         far_down=far_down[0],
+        statistics=(reading[0], reporting),
         searches=searches,
         hits=hits,
         memory=memory,
@@ -307,6 +317,8 @@ def _print(built: Built, measured: Measured) -> list[Goal]:
         ["again", milliseconds(measured.figures[-1])],
         ["a page of titles with a word", milliseconds(measured.filtered)],
         ["the last page", milliseconds(measured.far_down)],
+        ["statistics: all turns read", milliseconds(measured.statistics[0])],
+        ["a report by day", milliseconds(measured.statistics[1])],
     ]
     table(f"Opening and listing, {size}", ["", "ms"], rows)
     _print_searches(size, measured)

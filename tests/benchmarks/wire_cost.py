@@ -20,13 +20,18 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks.engine import BULK, SINGLE, Client, cpu_of, ours_with, serve_replies
+from tests.benchmarks.engine import BULK, SINGLE, Client, Reply, cpu_of, ours_with, serve_replies
 from tests.benchmarks.report import number, table
 from tui_chat.config import Config
+from tui_chat.conversation import Message
 from tui_chat.engine.client import ApiClient
+from tui_chat.events import TurnStarted
+from tui_chat.ids import new_id
+from tui_chat.recordings.recorder import RecordingFolder
 from tui_chat.wire import Capture, WireLog
 
-WAYS = ("nothing kept", "kept: the closed inspector")
+WAYS = ("nothing kept", "kept: the closed inspector", "kept and recorded")
+PROMPT = Message("message", None, "user", ({"type": "text", "text": "go"},), 0.0)
 
 
 def _ways(client: ApiClient, config: Config) -> dict[str, Client]:
@@ -39,7 +44,27 @@ def _ways(client: ApiClient, config: Config) -> dict[str, Client]:
         return log.begin("turn", 0, model, time.time(), sent)
 
     captures: tuple[Callable[[str, float], Capture | None], ...] = (nothing, kept)
-    return {name: ours_with(client, config.timeouts, capture) for name, capture in zip(WAYS, captures, strict=True)}
+    ways = {name: ours_with(client, config.timeouts, capture) for name, capture in zip(WAYS, captures, strict=False)}
+    return ways | {WAYS[2]: _recorded(client, config, log)}
+
+
+def _recorded(client: ApiClient, config: Config, log: WireLog) -> Client:
+    """To a real file, and until all of it is written."""
+    folder = RecordingFolder(config.data_dir, stores=False)
+
+    async def reply(prompt: str) -> Reply:
+        started = TurnStarted(time.monotonic(), new_id(), "", "", "", "", time.time(), PROMPT)
+        recorder = folder.record(started, stored=False)
+
+        def capture(model: str, sent: float) -> Capture:
+            return log.begin("turn", 0, model, time.time(), sent, tap=recorder)
+
+        answer = await ours_with(client, config.timeouts, capture)(prompt)
+        await recorder.closed()
+        recorder.path.unlink()
+        return answer
+
+    return reply
 
 
 async def _run(base_url: str, deltas: int, repeats: int) -> None:

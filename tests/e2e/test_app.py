@@ -167,6 +167,27 @@ def test_a_signal_saves_and_restores_the_terminal(
         assert database.execute("select outcome from turns").fetchall() == [("cancelled",)]
 
 
+@pytest.mark.timeout(30)
+def test_the_receipt_of_a_stop_counts_from_the_byte_of_the_key(
+    program: OpenProgram, server: DemoServer, tmp_path: Path
+) -> None:
+    """What tells a lone Escape from the start of a sequence is a wait of our own: it is in the figure."""
+    with program(env={"ESCDELAY": "150"}) as terminal:
+        terminal.wait_for("ready")
+        say(terminal, "silence", "Esc stops")
+        terminal.wait_for(lambda: re.search(r"streaming \d", terminal.screen_text()))
+        before = time.monotonic()
+        terminal.press("escape")
+        terminal.wait_for("stopped by you")
+        terminal.wait_for(lambda: server.requests[-1].ended == "client_closed")
+        after = time.monotonic()
+        terminal.press("ctrl+q")
+        assert terminal.wait_until_exit() == 0
+    with sqlite3.connect(tmp_path / "data" / "conversations.db") as database:
+        ((closed_after,),) = database.execute("select closed_after from turns").fetchall()
+    assert 0.15 <= closed_after <= after - before
+
+
 def test_no_forbidden_byte_reaches_the_terminal(program: OpenProgram) -> None:
     hostile = "[bold]x[/nope] ␛]52;c;aGFjaw==␇"
     with program() as terminal:

@@ -22,7 +22,8 @@ import pytest
 from tui_chat import turns
 from tui_chat.demo import DemoServer, Pacing
 from tui_chat.events import from_json
-from tui_chat.headless import RESULT_KEYS, json_line
+from tui_chat.headless import RESULT_KEYS
+from tui_chat.printing import json_line
 from tui_chat.text import sanitise
 
 pytestmark = pytest.mark.timeout(30)  # a run imports the SDK: a second of its own, and more on a busy machine

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,39 @@ async def test_a_stopped_turn(chat: Chat, server: DemoServer, prompt: str, when:
     carried = [("user", prompt), ("assistant", partial), ("user", "hello")] if partial else [("user", "hello")]
     assert texts_of(server.requests[-1].body) == carried
     await chat.expect_stored(session)
+
+
+@pytest.mark.parametrize(
+    ("key", "least"), [(None, 0.0), (-5.0, 5.0), (60.0, 0.0)], ids=["no key", "a key", "a wrong clock"]
+)
+async def test_the_receipt_of_a_stop(chat: Chat, server: DemoServer, key: float | None, least: float) -> None:
+    """It begins with the key and is in the order in which things happen; the connection is the one the server saw close."""
+    session = chat.session()
+    before = time.monotonic()
+
+    def stop() -> None:
+        session.cancel(asked_at=None if key is None else time.monotonic() + key)
+
+    ended = end_of(await run_turn(session, "long", when=is_a(TextDelta), do=stop))
+    assert (await closed_record(server, 1)).ended == "client_closed"
+    took = time.monotonic() - before
+    assert ended.cancelled_after is not None
+    assert ended.closed_after is not None
+    assert ended.saved_after is not None
+    assert least <= ended.cancelled_after <= ended.closed_after <= ended.saved_after <= least + took
+    assert session.turn is not None
+    request = session.turn.request
+    assert request is not None
+    assert request.stamps.ended is not None
+    assert (
+        ended.at >= request.stamps.ended
+    )  # the close is stamped where the response was left, not where the turn ended
+    assert (session.turn.closed_after, session.turn.saved_after) == (ended.closed_after, ended.saved_after)
+
+
+async def test_what_ends_by_itself_has_no_receipt(chat: Chat) -> None:
+    ended = end_of(await run_turn(chat.session(), "hello"))
+    assert (ended.cancelled_after, ended.closed_after, ended.saved_after) == (None, None, None)
 
 
 async def test_stopping_at_every_moment_until_it_has_stopped(chat: Chat, server: DemoServer) -> None:

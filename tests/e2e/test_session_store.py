@@ -245,7 +245,7 @@ async def test_a_bug_in_the_engine_ends_the_turn(
 ) -> None:
     session = chat.session()
     with monkeypatch.context() as patch:
-        patch.setattr("tui_chat.engine.stream._document", lambda *_: 1 / 0)
+        patch.setattr("tui_chat.engine.body.Body.finish", lambda *_: 1 / 0)
         ended = end_of(await run_turn(session, "html"))
     assert ended.error is not None
     assert (ended.outcome, ended.error.type) == (Outcome.FAILED, "bug")

@@ -23,7 +23,8 @@ from tui_chat.conversation import Turn
 from tui_chat.demo import why_illegal
 from tui_chat.engine import retry
 from tui_chat.events import TurnEnded
-from tui_chat.headless import json_line, result_of, run_headless
+from tui_chat.headless import result_of, run_headless
+from tui_chat.printing import json_line
 from tui_chat.text import sanitise, storable
 from tui_chat.ui import wording
 

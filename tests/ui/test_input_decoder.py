@@ -51,6 +51,25 @@ def test_every_sequence_that_textual_knows_is_passed_on_whole(sequence: str) -> 
     assert decode(sequence) == describe(XTermParser().feed(sequence))
 
 
+@pytest.mark.parametrize(
+    ("texts", "read"),
+    [
+        ([("\x1b", 5.0)], [5.0]),
+        ([("\x1b", 5.0), ("\x1b", 5.004)], [5.0, 5.004]),
+        ([("a\x1b", 5.0)], [5.0]),
+        ([("\x1b", 1.0), ("[A", 1.001), ("\x1b\x1b", 5.0)], [5.0, 5.0]),
+    ],
+    ids=["alone", "twice", "behind a letter", "after a sequence that came in two"],
+)
+def test_an_escape_has_the_time_at_which_its_byte_was_read(texts: list[tuple[str, float]], read: list[float]) -> None:
+    """The wait that tells it from the start of a sequence is a part of what a cancel takes."""
+    decoder = make_decoder()
+    found = [message for text, at in texts for message in decoder.feed(text, at)]
+    while decoder.deadline is not None:
+        found += decoder.tick(decoder.deadline)
+    assert [message.time for message in found if isinstance(message, events.Key) and message.key == "escape"] == read
+
+
 def test_new_lines() -> None:
     assert decode("\x1b\r") == ["alt+enter"]
     assert decode("\x1b[27;2;13~") == ["shift+enter"]
@@ -64,6 +83,7 @@ def test_alt_and_a_key_is_immediate_and_types_nothing() -> None:
     (key,) = decoder.feed("\x1bx", 0.0)
     assert isinstance(key, events.Key)
     assert (key.key, key.character, decoder.deadline) == ("alt+x", None, None)
+    assert decode("\x1b1\x1b0") == ["alt+1", "alt+0"]
     assert decode("\x1b[") == ["alt+left_square_bracket"]
     assert decode("\x1bO") == ["alt+shift+o"]
 

@@ -93,3 +93,17 @@ async def test_made_taller_it_shows_no_rows_beyond_its_end() -> None:
         await pilot.pause()
         assert shown(widget)[-1] == "paragraph 39"
         assert widget.following
+
+
+async def test_it_can_begin_again() -> None:
+    async with Alone().run_test(size=(60, 10)) as pilot:
+        widget = pilot.app.query_one(LiveMarkdown)
+        widget.write("word " * 300)
+        widget.finish()
+        await pilot.pause()
+        widget.scroll_lines(-5)
+        widget.clear()
+        assert (widget.source, widget.total, widget.top, widget.following) == ("", 0, 0, True)
+        widget.write("*new*")
+        await pilot.pause()
+        assert shown(widget)[0] == "new"

@@ -68,7 +68,7 @@ def test_prompts_that_begin_like_a_command(text: str) -> None:
     ("text", "names"),
     [
         ("/", list(SLASH)),
-        ("/S", ["system"]),
+        ("/S", ["system", "stats"]),
         ("/quit", ["quit"]),
         ("/x", []),
         ("/model ", []),

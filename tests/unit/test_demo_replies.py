@@ -235,3 +235,11 @@ def test_cached_tokens_are_not_input_tokens() -> None:
         {"messages": [user([{"type": "text", "text": "x" * 40, "cache_control": {"type": "ephemeral"}}])]}
     )
     assert first == InputUsage(3, 10, 0)
+
+
+@pytest.mark.parametrize("prompts", [("course",), ("hello", "Course of lectures")])
+def test_the_course_has_exactly_its_tokens_in_exactly_its_time(prompts: tuple[str, ...]) -> None:
+    course = reply(*prompts)
+    assert course.output_tokens == 500
+    assert course.ttft == 0.492
+    assert course.rate == pytest.approx(500 / (4.194 - 0.492))

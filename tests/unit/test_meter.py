@@ -196,6 +196,32 @@ def test_the_ratio_is_not_learnt_from_poor_evidence(last: UsageUpdated) -> None:
     assert ratios.characters_per_token(MODEL) == 4.0
 
 
+def test_the_sums_of_what_is_stored_take_the_place_of_what_was_learnt() -> None:
+    """They hold the turns that were learnt from before; those that end afterwards come on top."""
+    ratios = Ratios()
+    ratios.learn(turn_of(*WHOLE))
+    ratios.learn_sums(MODEL, 3000, 1000)
+    assert ratios.characters_per_token(MODEL) == 3.0
+    ratios.learn(turn_of(*WHOLE))
+    assert ratios.characters_per_token(MODEL) == (3000 + 200) / (1000 + 80)
+    ratios.learn_sums("other", 0, 0)
+    assert ratios.characters_per_token("other") == 4.0
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        (WHOLE, (10 * 2 + 90 * 2.5 + 900 * 0.1 + 80 * 10) / 1e6),
+        (WHOLE[:6], (10 * 2 + 90 * 2.5 + 900 * 0.1) / 1e6),  # the count of message_start is a placeholder
+        (WHOLE[:2], None),
+    ],
+    ids=["counted", "stopped", "nothing counted"],
+)
+def test_what_is_billed_for_certain(events: tuple[Event, ...], expected: float | None) -> None:
+    billed = meter.billed(turn_of(*events, ended(103.0)), PRICES)
+    assert billed == (None if expected is None else pytest.approx(expected))
+
+
 def test_a_rolling_rate_knows_whether_it_counted() -> None:
     rolling = RollingRate()
     before = rolling.is_empty

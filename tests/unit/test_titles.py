@@ -18,11 +18,10 @@ from tui_chat.conversation import Conversation, Outcome, SideRequest
 from tui_chat.demo import DemoServer, Pacing
 from tui_chat.engine.client import ApiClient, ModelInfo
 from tui_chat.errors import RequestError
-from tui_chat.meter import RollingRate
 from tui_chat.prices import ANTHROPIC_HOST, PriceList
 from tui_chat.runtime import Runtime
 from tui_chat.session import ChatSession, State
-from tui_chat.ui.status import status_of
+from tui_chat.ui.status import Live, status_of
 from tui_chat.usage import Usage
 
 USED: Final = Usage({"input_tokens": 100, "output_tokens": 10})
@@ -259,7 +258,7 @@ async def test_its_cost_is_counted(opened: Open) -> None:
         await say(session, "list")
         await runtime.suggest_title(session)
         (figures,) = runtime.side_figures(session)
-        status = status_of(session, runtime, RollingRate(), time.monotonic())
+        status = status_of(session, runtime, Live(), time.monotonic())
         (turn,) = session.conversation.turns
         assert status.session_in == (turn.usage.input_tokens or 0) + (figures.input_tokens or 0)
         assert status.session_out == (turn.usage.output_tokens or 0) + (figures.output_tokens or 0)
@@ -273,7 +272,7 @@ async def test_its_cost_is_counted(opened: Open) -> None:
         session.conversation.side_requests = (paid,)
         (figures,) = runtime.side_figures(session)
         assert figures.cost == pytest.approx((100 * 0.1 + 10 * 0.5) / 1e6)
-        assert status_of(session, runtime, RollingRate(), time.monotonic()).session_cost == figures.cost
+        assert status_of(session, runtime, Live(), time.monotonic()).session_cost == figures.cost
 
 
 async def test_a_store_that_takes_nothing_leaves_the_title_on_the_screen(

@@ -27,8 +27,9 @@ from tui_chat.events import (
 from tui_chat.meter import Figures, Ratios
 from tui_chat.prices import PriceList
 from tui_chat.ui import wording
+from tui_chat.ui.status_fields import Status, running_state, status_fields
 from tui_chat.ui.widgets.status_bar import GAP, fit
-from tui_chat.ui.wording import Field, Status, status_fields
+from tui_chat.ui.wording import Field
 
 MODEL = "claude-sonnet-5-5"
 PRICES = PriceList.load()
@@ -269,12 +270,12 @@ FAILED = RequestEnded(101.0, complete=False, error=dataclasses.replace(OVERLOADE
     ],
 )  # fmt: skip
 def test_the_running_state(events: list[Event], now: float, state: str) -> None:
-    assert wording.running_state(turn_of(*events), now, "running")[0].rstrip() == state
+    assert running_state(turn_of(*events), now, "running")[0].rstrip() == state
 
 
 @pytest.mark.parametrize("session_state", ["stopping", "saving"])
 def test_the_session_has_the_last_word_on_the_state(session_state: str) -> None:
-    assert wording.running_state(turn_of(SENT), 100.0, session_state) == (session_state, "")
+    assert running_state(turn_of(SENT), 100.0, session_state) == (session_state, "")
 
 
 # Footers ---------------------------------------------------------------------------------------------------------------

@@ -55,12 +55,12 @@ class _RefusedError(Exception):
 
 
 class Api:
-    """The demo's Messages API. `pacing` holds unless a request has a header of its own.
+    """The demo's Messages API. `pacing` holds unless a request has a header of its own; None: each model has its own.
 
     `refuses` names parameters it pretends not to know, as servers do that speak only a part of the protocol.
     """
 
-    def __init__(self, pacing: Pacing, refuses: Collection[str] = ()) -> None:
+    def __init__(self, pacing: Pacing | None, refuses: Collection[str] = ()) -> None:
         self._pacing = pacing
         self._refuses = refuses
         self._attempts: Counter[bytes] = Counter()
@@ -93,8 +93,10 @@ class Api:
 
     def _messages(self, request: HttpRequest, body: Any, request_id: str) -> Answer:
         self._check_body(request, body)
+        model = find_model(body["model"])
+        assert model is not None  # noqa: S101 - `_check_body` has refused it otherwise
         try:
-            pacing = self._pacing.altered(request.headers.get(PACING_HEADER, ""))
+            pacing = (self._pacing or model.pacing).altered(request.headers.get(PACING_HEADER, ""))
         except ValueError as error:
             raise _RefusedError(400, f"{PACING_HEADER}: {error}") from error
         reply = choose_reply(body["messages"], self._attempt(body["messages"]), _offered(body))
@@ -106,8 +108,6 @@ class Api:
             ttft=pacing.ttft if reply.ttft is None else reply.ttft,
             rate=pacing.rate if reply.rate is None else reply.rate,
         )
-        model = find_model(body["model"])
-        assert model is not None  # noqa: S101 - `_check_body` has refused it otherwise
         envelope = Envelope("msg_01" + secrets.token_hex(11), request_id, model.id, input_usage(body))
         timeline = schedule(stream_script(reply, envelope, pacing), pacing, PING)
         clean = ends_cleanly(reply)

@@ -21,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until Ctrl+C or SIGTERM. Returns the exit code: 0, or 1 if it could not start."""
     options = _parser().parse_args(argv)
     try:
-        pacing = Pacing(options.ttft, options.rate, options.seed)
+        given = {name: value for name in ("ttft", "rate", "seed") if (value := getattr(options, name)) is not None}
+        pacing = Pacing(**given) if given else None
     except ValueError as error:
         return _fail(str(error))
     server = DemoServer(port=options.port, pacing=pacing, log=options.log, refuses=options.refuse)
@@ -76,18 +77,15 @@ def _parser() -> argparse.ArgumentParser:
     default = Pacing()
     parser.add_argument("--port", type=int, default=0, metavar="N", help="port to listen on; 0, the default, takes any")
     parser.add_argument(
-        "--ttft", type=float, default=default.ttft, metavar="S", help="seconds to the first token (%(default)s)"
+        "--ttft", type=float, metavar="S", help=f"seconds to the first token ({default.ttft}; it depends on the model)"
     )
     parser.add_argument(
         "--rate",
         type=float,
-        default=default.rate,
         metavar="N",
-        help="tokens per second (%(default)s); 0: as fast as possible",
+        help=f"tokens per second ({default.rate:g}; it depends on the model); 0: as fast as possible",
     )
-    parser.add_argument(
-        "--seed", type=int, default=default.seed, metavar="K", help="varies pace and cuts (%(default)s)"
-    )
+    parser.add_argument("--seed", type=int, metavar="K", help=f"varies pace and cuts ({default.seed})")
     parser.add_argument(
         "--refuse",
         action="append",

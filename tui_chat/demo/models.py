@@ -1,6 +1,7 @@
 """The models the demo pretends to serve, and what each accepts.
 
-Why it exists: `/v1/models` answers from it, and the rules for a legal request differ by model.
+Why it exists: `/v1/models` answers from it, and the rules for a legal request differ by model. So does the pace, where none
+was asked for: a race among models is only to be seen if they are not equally fast. The paces are made up.
 What it must not know: requests, replies.
 
 From the public documentation of November 2026. Where that says nothing (release days, the limits of some 4.x models)
@@ -11,12 +12,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tui_chat.demo.schedule import Pacing
+
 ADAPTIVE_ONLY: Final = frozenset({"adaptive"})
 ADAPTIVE: Final = frozenset({"adaptive", "disabled"})
 TRANSITIONAL: Final = frozenset({"adaptive", "enabled", "disabled"})
 BUDGET: Final = frozenset({"enabled", "disabled"})
 
 ALL_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
+
+_PACES: Final[Mapping[str, Pacing]] = {
+    "haiku": Pacing(ttft=0.3, rate=110),
+    "opus": Pacing(ttft=0.9, rate=42),
+    "fable": Pacing(ttft=0.7, rate=52),
+    "mythos": Pacing(ttft=1.1, rate=36),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,16 @@ class Model:
     created_at: str = "1970-01-01T00:00:00Z"
     retires_at: str | None = None
 
+    @property
+    def line(self) -> str:
+        """The name that models of all versions share."""
+        return self.id.split("-")[1]
+
+    @property
+    def pacing(self) -> Pacing:
+        """How fast it replies if nobody says how fast."""
+        return _PACES.get(self.line, Pacing())
+
     def to_json(self) -> dict[str, Any]:
         """The model as `/v1/models` describes it."""
         efforts = {effort: _support(effort in self.efforts) for effort in ALL_EFFORTS}
@@ -48,7 +68,7 @@ class Model:
             "lifecycle": "deprecated" if self.retires_at else "active",
             "deprecated_at": None,
             "retires_at": self.retires_at,
-            "line": self.id.split("-")[1],
+            "line": self.line,
             "max_input_tokens": self.max_input_tokens,
             "max_tokens": self.max_tokens,
             "capabilities": {

@@ -23,6 +23,9 @@ LONG_TOKENS: Final = 3_000
 MAX_LONG_TOKENS: Final = 200_000
 RATE_LIMIT_SECONDS: Final = 2
 FLAKY_REFUSALS: Final = 2
+COURSE_TTFT: Final = 0.492  # seconds: the example of the streaming course, with the next two
+COURSE_END: Final = 4.194
+COURSE_TOKENS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,12 @@ def _slow(asked: Asked) -> Reply:
         "Press **Escape** when you have seen enough.\n"
     )
     return replace(_text(asked, text), ttft=4.0, rate=5.0)
+
+
+def _course(_: Asked) -> Reply:
+    """Always the same tokens, so without a note."""
+    rate = COURSE_TOKENS / (COURSE_END - COURSE_TTFT)
+    return Reply((Block("text", load("course")),), ttft=COURSE_TTFT, rate=rate)
 
 
 def _half(fault: Fault) -> Callable[[Asked], Reply]:
@@ -234,6 +243,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "markdown": Command("every construct of markdown", _prepared("markdown")),
     "all": Command("the same", _prepared("markdown")),
     "slow": Command("4 s to the first token, then 5 tokens a second", _slow),
+    "course": Command(
+        f"{COURSE_TOKENS} tokens, the first after {COURSE_TTFT} s and the last after {COURSE_END} s", _course
+    ),
     "stall": Command(f"a few words, then {Fault.STALL.value}", _after_a_few_words(Fault.STALL)),
     "silence": Command(f"a few words, then {Fault.SILENCE.value}", _after_a_few_words(Fault.SILENCE)),
     "wait": Command(Fault.WAIT.value, _nothing(Fault.WAIT)),

@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 class DemoServer:
     """A Messages API on 127.0.0.1. `port` 0 takes any free one; `log` is appended to, as JSON lines.
 
+    Without a `pacing` each model has its own.
+
     `refuses` names parameters that it pretends not to know, such as "cache_control" or "output_config.effort".
 
     A server is started once, either in the running event loop or in a thread. Starting raises OSError if the port is
@@ -51,7 +53,7 @@ class DemoServer:
         self._port = port
         self._clock = clock or MonotonicClock()
         self._log_path = log
-        self._api = Api(pacing or Pacing(), refuses)
+        self._api = Api(pacing, refuses)
         self._recorder = Recorder()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()

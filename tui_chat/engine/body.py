@@ -20,11 +20,11 @@ _DOCUMENT: Final = b"{[<"  # how JSON and HTML begin, and no event stream does
 
 
 class Body:
-    """Give it the chunks as long as it wants more, then `finish`. `status` and `content_type` are the response's."""
+    """Give it the chunks as long as it wants more, then `finish`. `status` (0: no headers yet) and `content_type` are the response's."""
 
     def __init__(self, emit: Emit) -> None:
         self.translator = Translator(emit)
-        self.status = 200
+        self.status = 0
         self.content_type = ""
         self.request_id: str | None = None
         self.heard = False  # whether anything but space has come

@@ -107,8 +107,9 @@ def _blocks_of_calls(request: Request) -> list[tuple[str, ContentBlock]]:
 
 async def _run(call: ToolCall, tool: Tool, bench: Workbench, emit: Callable[[Event], None]) -> None:
     if call.name not in bench.allowed:
+        answer = bench.ask(call)  # asks before it is said: whoever hears of it may answer at once
         emit(ApprovalRequested(time.monotonic(), call.tool_use_id, call.input_hash))
-        allow = await bench.ask(call)
+        allow = await answer
         emit(ApprovalAnswered(time.monotonic(), call.tool_use_id, allow))
         if not allow:
             _skip(call, "denied", DENIED, emit)

@@ -69,7 +69,7 @@ class ByteStream:
 class ApiClient:
     """One connection pool to one server. Create it early, `preload` it after the first paint, close it at the end."""
 
-    def __init__(self, config: Config, base_url: str | None = None) -> None:
+    def __init__(self, config: Config, base_url: str | Callable[[], str] | None = None) -> None:
         self._config = config
         self._base_url = base_url or config.base_url
         self._loading: asyncio.Task[anthropic.AsyncAnthropic] | None = None
@@ -107,6 +107,8 @@ class ApiClient:
     def _load(self) -> "anthropic.AsyncAnthropic":
         import anthropic  # here, in a thread: a second that the first paint must not wait for
 
+        base_url = self._base_url() if callable(self._base_url) else self._base_url
+
         async def mark_request(request: Any) -> None:
             request.extensions = {**request.extensions, "trace": _trace}
             if (capture := _capture.get()) is not None:
@@ -130,7 +132,7 @@ class ApiClient:
         )
         return anthropic.AsyncAnthropic(
             api_key=self._config.placeholder_key,
-            base_url=self._base_url,
+            base_url=base_url,
             max_retries=0,
             http_client=http_client,
             timeout=anthropic.Timeout(None, connect=timeouts.connect or None),

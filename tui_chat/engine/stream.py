@@ -55,6 +55,8 @@ async def stream_request(
         failure = await _read(client, parameters, timeouts, body, capture, streaming=streaming)
     except RequestError as error:
         failure = body.translator.failure or error.failure
+        if not body.status and capture is not None and capture.headers_at is not None:  # an answer, but no success
+            emit(RequestProgress(capture.headers_at, "headers", request_id=error.failure.request_id))
     except BaseException:  # cancelled, or a bug of ours: the request has its end all the same
         end()
         raise

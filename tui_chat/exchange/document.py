@@ -43,7 +43,7 @@ FORMAT: Final = "tui-chat conversation"
 VERSION: Final = 1
 
 _OF_CONVERSATION: Final = ("turns", "versions")
-_OF_TURN: Final = ("conversation_id", "prompt", "started", "requests", "retry_at")
+_OF_TURN: Final = ("conversation_id", "prompt", "started", "requests", "retry_at", "cancelled_after", "saved_after")
 _OF_REQUEST: Final = ("stamps", "blocks", "calls")
 
 

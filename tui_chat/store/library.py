@@ -15,7 +15,7 @@ from tui_chat.errors import StoreError
 from tui_chat.ids import new_id
 from tui_chat.listed import ConversationFigures, ConversationSummary, Found, ListPage
 from tui_chat.prices import PriceList
-from tui_chat.store import copying, erasing, listing, reading, search, tree
+from tui_chat.store import copying, erasing, listing, reading, search, statistics, tree
 from tui_chat.text import storable
 
 if TYPE_CHECKING:
@@ -50,6 +50,14 @@ class Library:
     async def ids(self) -> list[str]:
         """The ids of all conversations, oldest first."""
         return await self._store.reader.run(reading.all_ids)
+
+    async def ratios(self) -> dict[str, tuple[int, int]]:
+        """By model: characters and output tokens of the latest replies whose counts are exact. Cancelling interrupts it."""
+        return await self._store.reader.run(statistics.ratios)
+
+    async def collected(self, prices: PriceList, progress: statistics.Progress | None = None) -> statistics.Collected:
+        """All turns, added up. Cancelling interrupts it; `progress` is called in the thread that reads."""
+        return await self._store.reader.run(lambda each: statistics.collect(each, prices, progress=progress))
 
     # One conversation ----------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The application: one runtime, one chat screen, the palette, and an exit that restores the terminal and loses nothing.
+"""The application: one runtime, chats in tabs, the palette, and an exit that restores the terminal and loses nothing.
 
 First paint comes before everything slow: the screen is composed from Textual alone; store, demo server and SDK are opened once
 it has been painted. Whatever goes wrong ends in one sentence on the terminal and a traceback, without locals, in the log.
@@ -11,18 +11,19 @@ import time
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.worker import Worker, WorkerState
 
 from tui_chat.config import Config
 from tui_chat.conversation import Outcome, Turn
-from tui_chat.errors import StoreError, TuiChatError
+from tui_chat.errors import TuiChatError
 from tui_chat.files import write_private
+from tui_chat.recordings.player import Playlist
 from tui_chat.runtime import Runtime, read_state, write_state
 from tui_chat.session import ChatSession
 from tui_chat.text import sanitise_line, storable
@@ -30,21 +31,23 @@ from tui_chat.ui.commands import COMMANDS
 from tui_chat.ui.conversation_commands import ConversationCommands
 from tui_chat.ui.driver import driver_class, take_mouse
 from tui_chat.ui.garbage import Collector
-from tui_chat.ui.history_text import recent_entries
 from tui_chat.ui.library_commands import LibraryCommands
 from tui_chat.ui.links import link_note, may_open
 from tui_chat.ui.screens.chat import ChatScreen
+from tui_chat.ui.screens.inspecting import Inspecting
 from tui_chat.ui.screens.log_screen import LogScreen
+from tui_chat.ui.screens.replaying import Replaying
+from tui_chat.ui.screens.tabbed import Tabbed
 from tui_chat.ui.stream_commands import StreamCommands
+from tui_chat.ui.tabs import Tabs
 from tui_chat.ui.warm_up import LANGUAGES, warm_up
 from tui_chat.ui.widgets.composer import Composer
 from tui_chat.ui.widgets.message_log import MessageLog
 
 _log = logging.getLogger(__name__)
-RECENT: Final = 5  # conversations on the start screen
 
 
-class TuiChatApp(ConversationCommands, LibraryCommands, StreamCommands):
+class TuiChatApp(Tabs, ConversationCommands, LibraryCommands, StreamCommands):
     """See the module. `prompt` is sent at once; `resume` is an id prefix, `continue_last` the last conversation."""
 
     CSS_PATH = "app.tcss"
@@ -64,25 +67,21 @@ class TuiChatApp(ConversationCommands, LibraryCommands, StreamCommands):
         resume: str | None = None,
         continue_last: bool = False,
         store_conversations: bool = True,
+        playlist: Playlist | None = None,
     ) -> None:
         super().__init__(driver_class=driver_class(config.escape_wait_ms))
         self.config = config
-        self.runtime = Runtime(config, store_conversations=store_conversations)
+        self.runtime = Runtime(config, store_conversations=store_conversations, replaying=playlist is not None)
         self.failure: str | None = None
         self.farewell = ""  # what is still to be said when the screen is gone
         self._prompt, self._resume, self._continue_last = prompt, resume, continue_last
-        self._prompts: list[str] = []
+        self._playlist = playlist
         self._quitting = False
-        self._replacing = asyncio.Lock()
         self._collector: Collector | None = None
         self.mouse_taken = True
-        self._state_dir: Path | None = config.data_dir if store_conversations else None
+        self._state_dir: Path | None = config.data_dir if store_conversations or playlist else None
 
     # Start ---------------------------------------------------------------------------------------------------------
-
-    def get_default_screen(self) -> Screen[None]:
-        """The chat is the screen."""
-        return ChatScreen()
 
     def on_mount(self) -> None:
         """Choose the theme, then open what is slow after the first paint."""
@@ -115,25 +114,33 @@ class TuiChatApp(ConversationCommands, LibraryCommands, StreamCommands):
                 await asyncio.to_thread(warm_up)
             else:
                 session = await self.runtime.new_session()
-            self._prompts = (await self.runtime.store.recent_prompts())[::-1]
+            self.prompts = (await self.runtime.store.recent_prompts())[::-1]
         except TuiChatError as error:
             self.failure = error.sentence
             self.exit(1)
             return
-        chat.composer.set_history(self._prompts)
+        chat.composer.set_history(self.prompts)
         chat.attach(session)
-        await self._offer_recent()
+        await self.offer_recent(chat)
+        if self.runtime.recordings is not None:
+            self.runtime.recordings.told = self._warn
+        if self._playlist is not None:
+            chat.start_replay(self._playlist)
         # Only now: the SDK's import takes most of a second of the interpreter, which a long conversation would share.
         self.runtime.preload()
         if self._prompt:
             chat.submitted(chat.composer.Submitted(self._prompt))
         for notice in self.runtime.notices:
-            self.notify(sanitise_line(notice), severity="warning", timeout=15, markup=False)
+            self._warn(notice)
         await asyncio.to_thread(warm_up)
+        await self.runtime.learn_ratios()
         await self.runtime.refresh_catalog()
         chat.refresh_status()
         await asyncio.to_thread(warm_up, *LANGUAGES)
         self._collector = Collector(asyncio.get_running_loop())
+
+    def _warn(self, text: str) -> None:
+        self.notify(sanitise_line(text), severity="warning", timeout=15, markup=False)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A bug in a worker is logged and said; it must not end as a spinner that nobody stops. The chat screen calls it too."""
@@ -142,16 +149,6 @@ class TuiChatApp(ConversationCommands, LibraryCommands, StreamCommands):
             _log.critical("a worker crashed\n%s", "".join(traceback.format_exception(error)))
             text = f"a bug in tui-chat ({type(error).__name__}); {_log_hint(self.config)}"
             self.notify(sanitise_line(text), severity="error", timeout=15, markup=False)
-
-    @property
-    def chat(self) -> ChatScreen:
-        """The chat screen in front, also behind a dialog."""
-        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, ChatScreen))
-
-    def remember_prompt(self, text: str) -> None:
-        """Add a prompt to the history that Up walks through."""
-        if not self._prompts or self._prompts[-1] != text:
-            self._prompts.append(text)  # the composer walks through this very list
 
     def _choose_theme(self, name: str) -> None:
         self.theme = name
@@ -175,45 +172,11 @@ class TuiChatApp(ConversationCommands, LibraryCommands, StreamCommands):
 
     def action_command_palette(self) -> None:
         """Every command, by typing."""
-        from tui_chat.ui.screens.history import HistoryScreen  # as the dialogs
-        from tui_chat.ui.screens.palette import Palette
+        from tui_chat.ui.screens.palette import Palette  # as the dialogs
 
-        if not isinstance(self.screen, Palette | HistoryScreen):  # the commands are those of the chat
+        # The commands are those of the chat: not for a screen of its own, such as the history.
+        if isinstance(self.screen, ChatScreen | ModalScreen) and not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))
-
-    async def action_new_chat(self) -> None:
-        """Leave the conversation, saved, and start an empty one."""
-        await self.replace_session(None)
-
-    async def replace_session(self, conversation_id: str | None) -> bool:
-        """Leave the conversation, saved, for another or (None) an empty one; False if that cannot be opened."""
-        async with self._replacing:  # a double click must not leave what it has just opened
-            chat = self.chat
-            if chat.session is None or chat.session.conversation.id == conversation_id:
-                return chat.session is not None
-            try:  # opened first: what cannot be opened leaves all as it is
-                session = await (
-                    self.runtime.resume(conversation_id) if conversation_id else self.runtime.new_session()
-                )
-            except TuiChatError as error:
-                self.notify(sanitise_line(error.sentence), severity="error", markup=False)
-                return False
-            await chat.leave()
-            chat.start_over()
-            chat.attach(session)
-        await self._offer_recent()
-        return True
-
-    async def _offer_recent(self) -> None:
-        """On an empty screen: the last conversations, to be opened from there."""
-        try:
-            rows = await self.runtime.store.recent(RECENT)
-        except StoreError as error:
-            _log.info("the last conversations are not known: %s", error)
-            return
-        session = self.chat.session
-        if session is not None and not session.conversation.turns and not self.chat.busy:
-            self.chat.log_widget.add_entries(recent_entries(rows, time.time(), self.size.width))
 
     @on(MessageLog.ActionChosen)
     def entry_chosen(self, message: MessageLog.ActionChosen) -> None:
@@ -223,12 +186,13 @@ class TuiChatApp(ConversationCommands, LibraryCommands, StreamCommands):
 
     def after_turn(self, session: ChatSession, turn: Turn) -> None:
         """A turn has ended: a title may be asked for, beside whatever comes next."""
+        self.turn_ended(session, turn)
         if turn.outcome is Outcome.COMPLETED:
             self.run_worker(self._suggest_title(session), group="title", exit_on_error=False)
 
     async def _suggest_title(self, session: ChatSession) -> None:
-        if await self.runtime.suggest_title(session) is not None and session is self.chat.session:
-            self.show_title()
+        if await self.runtime.suggest_title(session) is not None:
+            self.show_titles()
 
     def action_theme(self, argument: str = "") -> None:
         """Choose the colours; the choice is remembered."""
@@ -268,7 +232,7 @@ class TuiChatApp(ConversationCommands, LibraryCommands, StreamCommands):
 
     def action_help(self) -> None:
         """Show all keys and words."""
-        from tui_chat.ui.screens.dialogs import HelpScreen  # as above
+        from tui_chat.ui.screens.help import HelpScreen  # as above
 
         self.push_screen(HelpScreen(self.config.keys))
 
@@ -287,7 +251,7 @@ class TuiChatApp(ConversationCommands, LibraryCommands, StreamCommands):
         if self._quitting:
             return
         self._quitting = True
-        await self.chat.leave()
+        await self.leave_all()
         signal_number = getattr(self._driver, "ended_by", None)
         self.exit(128 + int(signal_number) if signal_number else 0)
 
@@ -324,13 +288,46 @@ class TuiChatApp(ConversationCommands, LibraryCommands, StreamCommands):
 def _binding_ids() -> set[str | None]:
     """The names by which bindings can be remapped."""
     from tui_chat.ui.screens.approval import ApprovalScreen  # as the dialogs; asked only where keys are remapped
+    from tui_chat.ui.screens.comparing import CompareScreen
     from tui_chat.ui.screens.history import HistoryScreen
+    from tui_chat.ui.screens.race_setup import RaceSetupScreen
+    from tui_chat.ui.screens.racing import RaceScreen
+    from tui_chat.ui.screens.statistics import StatisticsScreen
+    from tui_chat.ui.screens.turn_details import TurnDetailsScreen
+    from tui_chat.ui.widgets.detail_lines import DetailLines
     from tui_chat.ui.widgets.find_bar import FindField
     from tui_chat.ui.widgets.history_field import HistoryField, TitleField
+    from tui_chat.ui.widgets.wire_detail import WireDetail
+    from tui_chat.ui.widgets.wire_list import WireList
+    from tui_chat.ui.widgets.wire_pane import WireField
 
-    screens = (TuiChatApp, ChatScreen, LogScreen, ApprovalScreen, HistoryScreen)
-    owners = (*screens, Composer, MessageLog, FindField, HistoryField, TitleField)
-    return {binding.id for owner in owners for binding in owner.BINDINGS if isinstance(binding, Binding)}
+    screens = (
+        TuiChatApp,
+        Tabs,
+        ChatScreen,
+        Replaying,
+        Tabbed,
+        LogScreen,
+        ApprovalScreen,
+        HistoryScreen,
+        TurnDetailsScreen,
+    )
+    owners = (
+        *screens,
+        StatisticsScreen,
+        CompareScreen,
+        Composer,
+        MessageLog,
+        FindField,
+        HistoryField,
+        TitleField,
+        DetailLines,
+    )
+    wire = (Inspecting, WireList, WireDetail, WireField)
+    races = (RaceScreen, RaceSetupScreen)
+    return {
+        binding.id for owner in (*owners, *wire, *races) for binding in owner.BINDINGS if isinstance(binding, Binding)
+    }
 
 
 def _log_hint(config: Config) -> str:
@@ -338,11 +335,22 @@ def _log_hint(config: Config) -> str:
 
 
 def run(
-    config: Config, *, prompt: str | None, resume: str | None, continue_last: bool, store_conversations: bool
+    config: Config,
+    *,
+    prompt: str | None = None,
+    resume: str | None = None,
+    continue_last: bool = False,
+    store_conversations: bool = True,
+    playlist: Playlist | None = None,
 ) -> int:
     """Run the full-screen program; returns its exit code."""
     app = TuiChatApp(
-        config, prompt=prompt, resume=resume, continue_last=continue_last, store_conversations=store_conversations
+        config,
+        prompt=prompt,
+        resume=resume,
+        continue_last=continue_last,
+        store_conversations=store_conversations,
+        playlist=playlist,
     )
     code = app.run()
     if app.failure is not None:

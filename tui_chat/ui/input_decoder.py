@@ -50,6 +50,7 @@ class InputDecoder:
         self._paste_quiet = paste_quiet
         self.deadline: float | None = None
         self._held = ""  # the start of a sequence
+        self._held_at = 0.0  # when that was read, or else what was read last
         self._late = False  # the Escape that starts the sequence was already reported
         self._late_until = 0.0
         self._pasted: list[str] | None = None  # the parts of a running paste
@@ -66,6 +67,8 @@ class InputDecoder:
         if not self._held and now < self._late_until and text[:1] in ("[", "O"):
             text, self._late = _ESC + text, True
         self._late_until = 0.0
+        if not self._held:
+            self._held_at = now
         text, self._held = self._held + text, ""
         position = 0
         while position < len(text):
@@ -86,7 +89,7 @@ class InputDecoder:
                 unfinished = start.group() if start else _ESC
                 end = position + len(unfinished)
                 if end == len(text):
-                    self._held = unfinished
+                    self._held, self._held_at = unfinished, now
                     self.deadline = now + (self._escape_wait if self._held == _ESC else _SEQUENCE_WAIT)
                     return
                 yield from self._abandon(unfinished)
@@ -119,6 +122,9 @@ class InputDecoder:
             if modifiers <= 2 and 0x20 <= code < 0x110000 and code != 0x7F:
                 return list(self._parser.feed(chr(code)))  # a shifted letter comes as the capital itself
             sequence = f"\x1b[{code};{modifiers}u"
+        if len(sequence) == 2 and sequence[1] in "0123456789":
+            # The stock parser makes of Alt+digit what a Mac's US keyboard types with it.
+            return [events.Key(f"alt+{sequence[1]}", None)]
         if len(sequence) > _PARSER_LIMIT:
             # An input method commits several characters at once; more than four are too long for the stock parser.
             if text := _LONG_KITTY_TEXT.fullmatch(sequence):
@@ -139,7 +145,9 @@ class InputDecoder:
         """A sequence that will not be completed: Escape, Alt+[ and Alt+O are keys, anything longer is noise."""
         late, self._late = self._late, False
         if sequence == _ESC:
-            yield events.Key("escape", _ESC)
+            escape = events.Key("escape", _ESC)
+            escape.time = self._held_at  # the wait for the rest of a sequence is a part of what it takes
+            yield escape
         elif len(sequence) == 2 and not late:
             yield from self._parse(sequence)
 

@@ -1,7 +1,7 @@
 """What is done to conversations as wholes: opened from the history, named, pinned, duplicated, deleted and brought back.
 
-A part of the app, because any of them may be the one on the screen: that one is left before it is deleted, and opened again when it
-comes back. Methods without `action_` raise `StoreError` and are the history's; the commands say in a toast what went wrong.
+A part of the app, because any of them may be open in a tab: that one is left before it is deleted, and opened again when it comes
+back. Methods without `action_` raise `StoreError` and are the history's; the commands say in a toast what went wrong.
 """
 
 from collections.abc import Awaitable
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from tui_chat.errors import StoreError, TuiChatError
 from tui_chat.listed import Hit
 from tui_chat.text import sanitise_line
-from tui_chat.ui.driver import set_terminal_title
 from tui_chat.ui.painted_app import PaintedApp
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from tui_chat.store.library import Library
     from tui_chat.ui.screens.chat import ChatScreen
     from tui_chat.ui.screens.history_finding import Opened
+    from tui_chat.ui.tabs import Tab
 
 _WHOLE_ENOUGH = 8  # characters of an id with which /resume opens without asking
 _TITLE = 40  # characters of a title in a sentence
@@ -27,7 +27,7 @@ _TITLE = 40  # characters of a title in a sentence
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """A deletion that can be undone; `instead` is the empty conversation that took the screen, if it was on it."""
+    """A deletion that can be undone; `instead` is the empty conversation that took its tab, if it was in one."""
 
     deletion_id: str
     conversation_id: str
@@ -49,8 +49,21 @@ class LibraryCommands(PaintedApp):
         """The chat screen in front."""
         raise NotImplementedError
 
-    async def replace_session(self, conversation_id: str | None) -> bool:
-        """Leave the conversation, saved, for another or (None) an empty one; False if that cannot be opened."""
+    async def replace_session(self, conversation_id: str | None, chat: "ChatScreen | None" = None) -> bool:
+        """Leave the conversation on `chat` (by default: in front), saved, for another or (None) an empty one; False if that fails."""
+        raise NotImplementedError
+
+    def tab_with(self, conversation_id: str) -> "Tab | None":
+        """The tab in which a conversation is open."""
+        raise NotImplementedError
+
+    def show_titles(self) -> None:
+        """A conversation has another title."""
+        raise NotImplementedError
+
+    @property
+    def chats(self) -> "list[ChatScreen]":
+        """All chat screens with a conversation."""
         raise NotImplementedError
 
     @property
@@ -88,9 +101,14 @@ class LibraryCommands(PaintedApp):
                 self.open_conversation(opened.conversation_id, opened.hit, opened.text), exit_on_error=False
             )
 
-    async def open_conversation(self, conversation_id: str, hit: Hit | None = None, text: str = "") -> None:
-        """Leave the conversation, saved, and open another, at `hit` where `text` was found."""
-        if not self._is_on_screen(conversation_id) and not await self.replace_session(conversation_id):
+    async def open_conversation(
+        self, conversation_id: str, hit: Hit | None = None, text: str = "", chat: "ChatScreen | None" = None
+    ) -> None:
+        """Leave the conversation on `chat` (by default: in front), saved, and open another; or go to the tab that it is in.
+
+        Then show `hit`, where `text` was found.
+        """
+        if not await self.replace_session(conversation_id, chat):
             return
         if hit is not None:
             await self._go_to(hit, text)
@@ -113,10 +131,6 @@ class LibraryCommands(PaintedApp):
             chat.refresh_status()
         chat.show_hit(hit.turn_id, text)
 
-    def _is_on_screen(self, conversation_id: str) -> bool:
-        session = self.chat.session
-        return session is not None and session.conversation.id == conversation_id
-
     # For the history -----------------------------------------------------------------------------------------------
 
     def named(self, title: str) -> str:
@@ -129,32 +143,35 @@ class LibraryCommands(PaintedApp):
     async def rename_conversation(self, conversation_id: str, title: str) -> None:
         """Give a title."""
         await self._library.rename(conversation_id, title)
-        session = self.chat.session
-        if session is not None and session.conversation.id == conversation_id:
+        if (session := self._open_session(conversation_id)) is not None:
             session.conversation.title, session.conversation.title_from = title, "user"
-            self.show_title()
+            self.show_titles()
+
+    def _open_session(self, conversation_id: str) -> "ChatSession | None":
+        tab = self.tab_with(conversation_id)
+        return tab.chat.session if tab is not None else None
 
     async def pin_conversation(self, conversation_id: str) -> bool:
         """Keep it at the top, or no longer; returns which."""
         pinned = not any(each.pinned for each in await self._library.find(conversation_id))
         await self._library.pin(conversation_id, pinned)
-        session = self.chat.session
-        if session is not None and session.conversation.id == conversation_id:
+        if (session := self._open_session(conversation_id)) is not None:
             session.conversation.pinned = pinned
         return pinned
 
     async def delete_conversation(self, conversation_id: str, title: str) -> None:
-        """Delete it, to be undone until the program ends. If it is on the screen, an empty one takes its place."""
-        if not self._is_on_screen(conversation_id):
+        """Delete it, to be undone until the program ends. If it is open in a tab, an empty one takes its place there."""
+        tab = self.tab_with(conversation_id)
+        if tab is None:
             self.deleted.append(Deleted(await self._library.delete(conversation_id), conversation_id, title, None))
             return
-        await self.replace_session(None)  # which stops and saves what runs, and what was typed
+        await self.replace_session(None, tab.chat)  # which stops and saves what runs, and what was typed
         try:
             deletion_id = await self._library.delete(conversation_id)
         except StoreError:
-            await self.replace_session(conversation_id)
+            await self.replace_session(conversation_id, tab.chat)
             raise
-        self.deleted.append(Deleted(deletion_id, conversation_id, title, self.chat.session))
+        self.deleted.append(Deleted(deletion_id, conversation_id, title, tab.chat.session))
 
     async def undo_delete(self) -> Deleted | None:
         """Bring back what was deleted last, and open it if it was open; returns what it was, or None if there was nothing."""
@@ -164,16 +181,11 @@ class LibraryCommands(PaintedApp):
             self.deleted.pop()
             if not restored:
                 continue
-            session = self.chat.session
-            if session is not None and session is last.instead and not self._touched(session):
-                await self.replace_session(last.conversation_id)
+            for chat in self.chats:
+                if chat.session is last.instead and not _touched(chat):
+                    await self.replace_session(last.conversation_id, chat)
             return last
         return None
-
-    def _touched(self, session: "ChatSession") -> bool:
-        """Whether anything was typed, queued or sent in a conversation that was empty."""
-        chat = self.chat
-        return bool(session.conversation.turns or chat.busy or chat.composer.text.strip() or chat.queue)
 
     # Commands ------------------------------------------------------------------------------------------------------
 
@@ -188,7 +200,7 @@ class LibraryCommands(PaintedApp):
             chat.prompt.give_back(f"/title {sanitise_line(conversation.title)}")
             return
         conversation.title, conversation.title_from = title, "user"
-        self.show_title()
+        self.show_titles()
         # What was not sent yet is not stored yet; its first turn stores the title with it.
         if not conversation.turns or await self._done(self._library.rename(conversation.id, title)):
             chat.say(f"the title is {self.named(title)}")
@@ -227,16 +239,10 @@ class LibraryCommands(PaintedApp):
             copy = await self._library.duplicate(session.conversation.id)
             if chat.busy:
                 chat.say("the copy is in the history; a reply is running here", timeout=4)
-            elif await self.replace_session(copy):
+            elif await self.replace_session(copy, chat):
                 chat.say("this is the copy", timeout=4)
 
         await self._done(duplicate())
-
-    def show_title(self) -> None:
-        """The terminal's title: that of the conversation on the screen."""
-        session = self.chat.session
-        title = session.conversation.title if session is not None else ""
-        set_terminal_title(self, f"{title} · tui-chat" if title else "tui-chat")
 
     async def _done(self, doing: Awaitable[None]) -> bool:
         """Whether it went well; if not, what went wrong is said."""
@@ -246,3 +252,10 @@ class LibraryCommands(PaintedApp):
             self.notify(sanitise_line(error.sentence), severity="warning", markup=False)
             return False
         return True
+
+
+def _touched(chat: "ChatScreen") -> bool:
+    """Whether anything was typed, queued or sent in a conversation that was empty."""
+    session = chat.session
+    turns = session.conversation.turns if session is not None else ()
+    return bool(turns or chat.busy or chat.composer.text.strip() or chat.queue)

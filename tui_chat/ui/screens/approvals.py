@@ -1,10 +1,11 @@
-"""The calls that wait for the user: asked one after the other, each in a dialog of its own.
+"""The calls that wait for the user: asked one after the other, each in a dialog of its own, while their chat is in front.
 
 The engine decides what an answer means, and how long it waits; here an answer is only taken from a dialog to the session,
 with the id and the hash of the input that was shown.
 """
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from tui_chat.conversation import ToolCall
@@ -20,14 +21,14 @@ class Approvals:
 
     def __init__(self, screen: "LogScreen") -> None:
         self._screen = screen
-        self._waiting: list[tuple[ChatSession, ToolCall]] = []  # the first one is shown
+        self._waiting: list[tuple[ChatSession, ToolCall, float]] = []  # and since when; the first one is shown
         self._dialog: ApprovalScreen | None = None
 
     def ask(self, session: ChatSession, call: ToolCall) -> None:
         """Have `call` approved when those before it are."""
-        self._waiting.append((session, call))
+        self._waiting.append((session, call, time.monotonic()))
         if self._dialog is None:
-            self._show()
+            self.show()
         else:
             self._dialog.waiting(len(self._waiting) - 1)
 
@@ -40,10 +41,14 @@ class Approvals:
         elif self._dialog is not None:
             self._dialog.waiting(len(self._waiting) - 1)
 
-    def _show(self) -> None:
+    def show(self) -> None:
+        """Ask the next question. Behind another tab it waits: a dialog must not come up over another conversation."""
+        if self._dialog is not None or not self._waiting or not self._screen.is_current:
+            return
         from tui_chat.ui.screens.approval import ApprovalScreen  # here: dialogs are not needed for the first paint
 
-        session, call = self._waiting[0]
+        session, call, since = self._waiting[0]
+        limit = session.approval_limit
         tool = next((tool for tool in session.tools if tool.name == call.name), None)
         self._dialog = dialog = ApprovalScreen(
             call.name,
@@ -51,20 +56,19 @@ class Approvals:
             tool.description.partition(". ")[0] if tool is not None else "",
             place=_brief(getattr(tool, "place", "")),  # not every tool has one
             more=len(self._waiting) - 1,
-            timeout=session.approval_limit,
+            timeout=None if limit is None else max(0.0, limit - (time.monotonic() - since)),
             below=self._screen,
         )
 
         def done(allow: bool | None) -> None:
             self._dialog = None
             if dialog.stops:
-                session.cancel()
+                session.cancel(asked_at=getattr(self._screen.app, "input_at", None))  # when its key was read
                 self._waiting = []  # they end with the turn
             session.answer(call.tool_use_id, call.input_hash, allow=bool(allow))
             self._waiting = [each for each in self._waiting if each[1] is not call]
-            if self._waiting:
-                self._show()
-            else:
+            self.show()
+            if self._dialog is None:
                 self._screen.log_widget.leave_free(0)
 
         self._screen.app.push_screen(dialog, done)

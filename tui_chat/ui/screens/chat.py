@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on, work
 from textual.binding import Binding, BindingType
-from textual.worker import Worker, WorkerCancelled, WorkerFailed
+from textual.worker import Worker
 
 from tui_chat.conversation import Outcome, Turn
-from tui_chat.errors import TuiChatError, UsageError
+from tui_chat.errors import UsageError
 from tui_chat.events import (
     ApprovalAnswered,
     ApprovalRequested,
@@ -36,16 +36,20 @@ from tui_chat.events import (
     UnknownDelta,
     UnknownEvent,
 )
-from tui_chat.meter import RollingRate
+from tui_chat.pulse import PaintLag
 from tui_chat.session import ChatSession, NotSavedError, State
 from tui_chat.text import sanitise_line
-from tui_chat.ui import commands, wording
+from tui_chat.ui import commands
 from tui_chat.ui.screens.approvals import Approvals
 from tui_chat.ui.screens.exporting import Exporting
+from tui_chat.ui.screens.inspecting import Inspecting
+from tui_chat.ui.screens.leaving import Leaving
+from tui_chat.ui.screens.replaying import Replaying
 from tui_chat.ui.screens.reply_view import ReplyView, unknown_delta, unknown_event
+from tui_chat.ui.screens.tabbed import Tabbed
 from tui_chat.ui.screens.transcript import Transcript
-from tui_chat.ui.screens.version_actions import VersionActions
-from tui_chat.ui.status import starting, status_of
+from tui_chat.ui.status import Live, starting, status_of
+from tui_chat.ui.status_fields import status_fields
 from tui_chat.ui.widgets.composer import Composer
 
 if TYPE_CHECKING:
@@ -55,7 +59,7 @@ TICK = 0.1  # seconds between two looks at the clock while a turn runs; idle not
 QUIT_WINDOW = 2.0  # seconds within which a second Ctrl+C quits
 
 
-class ChatScreen(VersionActions, Exporting):
+class ChatScreen(Leaving, Exporting, Inspecting, Replaying, Tabbed):
     """Message log, composer, status bar."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -67,14 +71,13 @@ class ChatScreen(VersionActions, Exporting):
 
     def __init__(self) -> None:
         super().__init__()
-        self._rolling = RollingRate()
+        self._live = Live()
+        self.lags: dict[str, PaintLag] = {}  # by turn, of those that were shown as they ran
         self._view: ReplyView | None = None  # of the running turn
         self._approvals = Approvals(self)
         self._quit_asked = 0.0
         self._waiting_prompt: str | None = None  # sent before the session was open
-        self._turn_worker: Worker[None] | None = None
         self._sending = False  # a worker was started that has not come to its end
-        self._outgoing: str | None = None  # what it was to send, until its turn begins
 
     # Composition ---------------------------------------------------------------------------------------------------
 
@@ -105,6 +108,7 @@ class ChatScreen(VersionActions, Exporting):
             self.prompt.give_back(conversation.draft)
         self.prompt.set_queue((*conversation.queued, *self.queue.texts), paused=bool(conversation.queued))
         self.refresh_status()
+        self.wire_changed()
         self.chat_app.show_title()
         if self._waiting_prompt is not None:
             prompt, self._waiting_prompt = self._waiting_prompt, None
@@ -120,23 +124,24 @@ class ChatScreen(VersionActions, Exporting):
 
     def start_turn(self, stream: AsyncGenerator[Event, None], text: str, what: str) -> None:
         """Read a turn of the session. If that refuses it `text` goes back to the composer, and `what` is kept as `unsaved`."""
-        self._sending, self._outgoing = True, text  # the session itself is busy only when the worker has run
+        self._sending, self.outgoing = True, text  # the session itself is busy only when the worker has run
         self.log_widget.action_follow()
-        self._turn_worker = self.run_turn(stream, text, what)
+        self.turn_worker = self.run_turn(stream, text, what)
 
     @work(group="turn", exit_on_error=False)
     async def run_turn(self, stream: AsyncGenerator[Event, None], text: str, what: str) -> None:
         """Read one turn to its end. What the session refuses goes back into the composer."""
         session = self.session
         ticker = self.set_interval(TICK, self.refresh_status)
-        self._rolling = RollingRate()
+        self._live = Live()
+        self.log_widget.on_painted = self._live.painted
         try:
             async with contextlib.aclosing(stream) as turn_events:
                 async for event in turn_events:
                     if session is self.session:  # another conversation may have taken the screen meanwhile
                         self.show(event)
         except (NotSavedError, UsageError) as error:
-            self._outgoing = None
+            self.outgoing = None
             if session is not None and session is self.session:
                 self.unsaved = what
                 self.queue.paused = bool(self.queue)
@@ -158,7 +163,8 @@ class ChatScreen(VersionActions, Exporting):
             return
         turn = session.turn
         if isinstance(event, TurnStarted):
-            self._outgoing = None
+            self.outgoing = None
+            self.lags[turn.id] = self._live.lag
             self._view = self.transcript.begin(session, turn)
             self.edited()
             if not turn.prompt.continues:
@@ -187,14 +193,15 @@ class ChatScreen(VersionActions, Exporting):
                 view.note(unknown_event(name))
             case ApprovalRequested(tool_use_id=tool_use_id):
                 self._show_call(view, turn, tool_use_id)
-                self._approvals.ask(session, turn.requests[-1].calls[tool_use_id])
+                if self.player is None:  # what was answered when it was recorded asks nobody now
+                    self._approvals.ask(session, turn.requests[-1].calls[tool_use_id])
             case ApprovalAnswered(tool_use_id=tool_use_id):
                 self._approvals.answered(tool_use_id)
                 self._show_call(view, turn, tool_use_id)
             case ToolProposed() | ToolStarted() | ToolEnded() | ToolSkipped():
                 self._show_call(view, turn, event.tool_use_id)
             case RequestStarted():
-                self._rolling = RollingRate()  # the time between two rounds is nobody's speed
+                self._live.request_started()
                 view.request_started()
             case RequestEnded():
                 view.request_ended()
@@ -210,9 +217,9 @@ class ChatScreen(VersionActions, Exporting):
         self.refresh_status()
 
     def _count(self, at: float, text: str) -> None:
-        if self._rolling.is_empty:
+        if self._live.rolling.is_empty:
             self.refresh_status()  # the TTFT is known now, not at the next tick
-        self._rolling.add(at, len(text))
+        self._live.count(at, text, waits=self.player is None and not self.log_widget.settled)
 
     def _end(self, session: ChatSession, turn: Turn, event: TurnEnded) -> None:
         self.chat_app.runtime.ratios.learn(turn)
@@ -294,13 +301,13 @@ class ChatScreen(VersionActions, Exporting):
         """The first thing that fits: close the completions, stop the turn, leave the log or an edit, take the paused queue back."""
         if self.composer.has_focus and self.prompt.completing:
             self.prompt.close_completions()
-        elif self.close_find():
+        elif self.close_find() or self.close_wire_part():
             pass
         elif self.session is not None and self.session.state is not State.IDLE:
             self.action_stop()
         elif self._waiting_prompt is not None:
             self._take_back()
-        elif self.log_widget.has_focus:
+        elif self.log_widget.has_focus or self.wire_has_focus:
             self.composer.focus()
         elif self.editing:
             self.leave_editing()
@@ -313,15 +320,19 @@ class ChatScreen(VersionActions, Exporting):
 
     def action_stop(self) -> None:
         """Stop the running reply; the queue pauses."""
-        if self.session is not None and self.session.cancel():
+        if self.session is not None and self.session.cancel(asked_at=self.chat_app.input_at):
             self.queue.paused = bool(self.queue)
             self.prompt.show_queue()
             self.refresh_status()
 
+    def ask_what_waits(self) -> None:
+        """Show the question that came while another tab was in front."""
+        self._approvals.show()
+
     def action_copy_or_stop(self) -> None:
         """Ctrl+C: copy a selection, else stop the turn, else ask once and quit the second time."""
         selected = self.find_selection or self.composer.selected_text or self.log_widget.selected_text()
-        if selected:
+        if selected := selected or self.wire_selection:
             self.copy(selected)
             self.log_widget.deselect()
             return
@@ -340,40 +351,11 @@ class ChatScreen(VersionActions, Exporting):
 
     def start_over(self) -> None:
         """Empty the screen for another conversation."""
-        self.session, self.unsaved = None, None
+        self.session, self.unsaved, self._view = None, None, None
         self.begin_anew()
         self.close_find()
         self.transcript.welcome()
         self.composer.focus()
-
-    async def leave(self) -> None:
-        """Stop what runs and keep it, with what was typed and queued; the composer is then free for something else."""
-        await self.typed_is_handled()
-        session = self.session
-        if session is None:
-            return
-        self.queue.paused = True  # a turn that completes now must not send what waits
-        await session.close()
-        if self._turn_worker is not None:
-            unsent = self._outgoing if session.is_idle else None
-            if unsent is not None:  # Enter came just before: the worker has not begun, and must not any more
-                self._turn_worker.cancel()
-            with contextlib.suppress(WorkerFailed, WorkerCancelled):
-                await self._turn_worker.wait()  # it may give a prompt back
-            if unsent and self._outgoing is not None:
-                self.prompt.give_back(unsent)
-        self.stop_editing()
-        conversation = session.conversation
-        before = conversation.draft, conversation.queued, conversation.place
-        conversation.draft, conversation.queued = self.composer.text, self.queue.texts
-        conversation.place = self.current_place() if conversation.turns else None
-        self.composer.replace_text("")
-        self.prompt.set_queue(())
-        if before != (conversation.draft, conversation.queued, conversation.place):
-            try:
-                await session.save()
-            except TuiChatError as error:  # leaving must not fail
-                self.chat_app.keep_aside(error, [text for text in (conversation.draft, *conversation.queued) if text])
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Workers report to the node that started them."""
@@ -382,10 +364,13 @@ class ChatScreen(VersionActions, Exporting):
     # The status bar ------------------------------------------------------------------------------------------------
 
     def refresh_status(self) -> None:
-        """Show the state and the figures as they are now."""
+        """Show the state and the figures as they are now; behind another tab only its label."""
+        self.chat_app.tab_changed(self)
+        if not self.is_current:
+            return
         runtime = self.chat_app.runtime
         if self.session is None:
             status = starting(runtime, waiting=self._waiting_prompt is not None)
         else:
-            status = status_of(self.session, runtime, self._rolling, time.monotonic())
-        self.status_bar.show(*wording.status_fields(status))
+            status = status_of(self.session, runtime, self._live, self.session.now())
+        self.status_bar.show(*self.with_replay(*status_fields(status)))

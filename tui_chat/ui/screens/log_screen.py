@@ -15,6 +15,7 @@ from tui_chat.ui.links import link_note
 from tui_chat.ui.queue import PromptQueue
 from tui_chat.ui.screens.finding import Finding
 from tui_chat.ui.widgets.composer import Composer
+from tui_chat.ui.widgets.log_body import LogBody
 from tui_chat.ui.widgets.message_log import MessageLog
 from tui_chat.ui.widgets.prompt_area import PromptArea
 from tui_chat.ui.widgets.reply_item import Link
@@ -44,6 +45,7 @@ class LogScreen(Finding):
         "g": "go_on",
         "e": "edit_prompt",
         "f": "go_back",
+        "i": "turn_details",
     }
     LOG_ACTIONS: ClassVar[dict[str, str]] = {
         "b": "copy_code",
@@ -61,7 +63,7 @@ class LogScreen(Finding):
 
     def compose(self) -> ComposeResult:
         """The three parts."""
-        yield self.log_widget
+        yield LogBody(self.log_widget, id="body")
         yield self.prompt
         yield self.status_bar
 
@@ -212,9 +214,14 @@ class LogScreen(Finding):
         self.log_widget.let_go()
         self.status_bar.say(None)
 
+    @property
+    def focus_stays(self) -> bool:
+        """Whether what has the focus keeps it after a dialog."""
+        return self.log_widget.has_focus or self.find_has_focus
+
     def on_screen_resume(self) -> None:
         """Back from a dialog: type on."""
-        if not (self.log_widget.has_focus or self.find_has_focus):
+        if not self.focus_stays:
             self.set_focus(self.composer)  # now: a command of the palette may move it on
 
     def on_paste(self, event: events.Paste) -> None:

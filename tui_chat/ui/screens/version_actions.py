@@ -7,7 +7,7 @@ typed before comes back afterwards.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from textual import work
 from textual.widgets import Static
@@ -21,6 +21,7 @@ from tui_chat.ui.screens.turn_actions import TurnActions
 
 if TYPE_CHECKING:
     from tui_chat.ui.app import TuiChatApp
+    from tui_chat.ui.screens.chat import ChatScreen
 
 _REFUSED: Final = (400, 413, 422)
 
@@ -57,6 +58,7 @@ class VersionActions(TurnActions):
     NEEDS_REST: ClassVar[frozenset[str]] = TurnActions.NEEDS_REST | {*LOG_KEYS.values(), "cycle_version"} - {
         "copy_message",
         "toggle_thinking",
+        "turn_details",
     }
 
     def __init__(self) -> None:
@@ -98,6 +100,8 @@ class VersionActions(TurnActions):
             case "cycle_version":
                 ids = session.versions(turn)
                 self._switch(session, turn, 1 - len(ids) if ids[-1] == turn.id else 1)
+            case "turn_details":
+                self.chat_app.action_turn_details(turn.id)
             case "fork":
                 self._fork(session, turn, with_reply=turn.prompt.continues or not self.transcript.branch.is_on_prompt)
             case "delete_version":
@@ -271,7 +275,7 @@ class VersionActions(TurnActions):
         except TuiChatError as error:
             self.notify(sanitise_line(error.sentence), severity="warning", markup=False)
             return
-        await self.chat_app.open_conversation(copy)
+        await self.chat_app.open_conversation(copy, chat=cast("ChatScreen", self))
         if self.session is not None and self.session.conversation.id == copy:
             if not with_reply:
                 self.prompt.give_back(turn.prompt.text)

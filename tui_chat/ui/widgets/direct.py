@@ -59,6 +59,7 @@ class RowWidget(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._styles_now: dict[Style | None, Style] = {}  # as it is written -> as it is shown
+        self.is_waiting = False  # what was painted last went to the compositor, which shows it with its next frame
 
     def notify_style_update(self) -> None:
         """The colours may have changed."""
@@ -72,6 +73,7 @@ class RowWidget(Widget):
 
     def paint(self, rows: Sequence[int], region: Region, terminal: RowTerminal | None) -> None:
         """Paint these rows, of which there is one at least: on `terminal`, what `terminal_of` has just said, or the usual way."""
+        self.is_waiting = terminal is None
         if terminal is not None:
             terminal.paint_rows(region.x, {region.y + y: self.render_line(y) for y in rows})
         else:

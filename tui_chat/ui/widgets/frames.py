@@ -12,13 +12,17 @@ from typing import Final
 from textual.widget import Widget
 
 FRAME: Final = 1 / 100  # seconds
+UNSEEN_FRAME: Final = 1 / 4  # seconds, on a screen that is not shown: what grows there is laid out all the same
 
 
 class FrameGate:
     """Calls `flush` once for any number of requests within a frame; the first request after a pause is served at once."""
 
-    def __init__(self, widget: Widget, flush: Callable[[], None]) -> None:
-        self._widget, self._flush = widget, flush
+    def __init__(
+        self, widget: Widget, flush: Callable[[], None], flushed: Callable[[float], None] | None = None
+    ) -> None:
+        """`flushed` is told when a flush is over, in monotonic seconds."""
+        self._widget, self._flush, self._flushed = widget, flush, flushed
         self._due: asyncio.Handle | None = None
         self._flushed_at = 0.0
 
@@ -34,7 +38,8 @@ class FrameGate:
                 return
             self._due.cancel()
         loop = asyncio.get_running_loop()
-        wait = 0.0 if at_once else self._flushed_at + FRAME - time.monotonic()
+        frame = FRAME if self._widget.is_attached and self._widget.screen.is_current else UNSEEN_FRAME
+        wait = 0.0 if at_once else self._flushed_at + frame - time.monotonic()
         self._due = loop.call_soon(self.flush) if wait <= 0 else loop.call_later(wait, self.flush)
 
     def flush(self) -> None:
@@ -49,3 +54,5 @@ class FrameGate:
         except Exception as error:  # noqa: BLE001 - a bug must end the program as any other does, not vanish in the event loop
             self._widget.app._handle_exception(error)  # noqa: SLF001 - Textual has no public way
         self._flushed_at = time.monotonic()
+        if self._flushed is not None:
+            self._flushed(self._flushed_at)

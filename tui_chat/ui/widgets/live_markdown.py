@@ -3,6 +3,8 @@
 The same `LiveDocument` as in the log's replies, so there is one renderer; nothing here parses or wraps.
 """
 
+from textual import events
+from textual.message import Message
 from textual.strip import Strip
 
 from tui_chat.ui.markdown import LiveDocument
@@ -13,6 +15,20 @@ from tui_chat.ui.widgets.reply_item import advance
 
 class LiveMarkdown(MarkdownView):
     """Feed it with `write`, end it with `finish`; it follows its end unless it was scrolled up."""
+
+    class LinkClicked(Message):
+        """A link was clicked."""
+
+        def __init__(self, url: str) -> None:
+            super().__init__()
+            self.url = url
+
+    class CodeChosen(Message):
+        """The label of a code block was clicked: it is to be copied."""
+
+        def __init__(self, code: str) -> None:
+            super().__init__()
+            self.code = code
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -46,6 +62,34 @@ class LiveMarkdown(MarkdownView):
         if self._document is not None:
             self._document.finish()
             self._frames.flush()
+
+    def selected_text(self) -> str:
+        """The source of what the mouse has selected."""
+        if self._document is None or self.selection is None:
+            return ""
+        from tui_chat.ui.selection.markdown import selected_source  # here: the first paint selects nothing
+
+        first, last = self.selection.first, self.selection.last
+        return selected_source(self._document, (first.line, first.column), (last.line, last.column + 1))
+
+    def on_click(self, event: events.Click) -> None:
+        """A link, or the label of a code block."""
+        if self.dragged or event.chain > 1 or self._document is None:
+            return
+        line = self.top + event.y
+        if href := event.style.meta.get("href"):
+            self.post_message(self.LinkClicked(str(href)))
+        elif code := next((each.code for each in self._document.code_blocks if each.first_line == line), None):
+            self.post_message(self.CodeChosen(code))
+
+    def clear(self) -> None:
+        """Begin again with nothing."""
+        self._pieces.clear()
+        self._finished, self._share = False, None
+        self.deselect()
+        self.top, self.following = 0, True
+        if self._document is not None:
+            self.lay_out_again()
 
     @property
     def total(self) -> int:

@@ -5,7 +5,8 @@ last. Here messages are items that hold source and lines; a running reply change
 was never in view is never laid out. It knows neither turns nor keys.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from textual.strip import Strip
@@ -27,7 +28,9 @@ class LogView(MarkdownView):
         super().__init__(id=id)
         self._items = LogLayout()
         self._dirty: dict[LogItem, None] = {}  # in the order they changed
-        self._frames = FrameGate(self, self._flush)
+        self._frames = FrameGate(self, self._flush, self._flushed)
+        # Told when all that has changed is on the screen (monotonic seconds), or (None) that nobody sees it.
+        self.on_painted: Callable[[float | None], None] | None = None
         self._in_bulk = False
         self._kept: Kept | None = None  # the reader's place, until all around it is laid out
 
@@ -112,6 +115,26 @@ class LogView(MarkdownView):
             self._go_on_with(item)
         if self._kept is not None:
             self._keep()
+
+    def catch_up(self) -> None:
+        """The log is about to be seen again: show all that has come."""
+        if self._frames.due:
+            self._frames.flush()
+
+    def _flushed(self, at: float) -> None:
+        """Say when what has changed is on the screen: now, or after the compositor's next frame."""
+        if self.on_painted is None or not self.settled:
+            return
+        if self.app.screen is not self.screen:
+            self.on_painted(None)
+        elif self.is_waiting:
+            self.call_after_refresh(self._composited, self.on_painted)
+        else:
+            self.on_painted(at)
+
+    @staticmethod
+    def _composited(on_painted: Callable[[float | None], None]) -> None:
+        on_painted(time.monotonic())
 
     def updated(self, item: LogItem, row: int) -> int:
         """`item` has changed from `row` on. Returns the first of its rows that has to be painted again."""

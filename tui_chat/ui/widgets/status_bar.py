@@ -18,7 +18,7 @@ GAP = 2  # columns between fields
 def fit(fields: Sequence[Field], right: str, width: int) -> list[Field]:
     """The fields that fit beside `right` in `width` cells; the one with the lowest `keep` goes first, the last one stays."""
     kept = list(fields)
-    free = width - 2 - (cell_len(right) + GAP if right else 0)
+    free = width - 2 - (cell_len(right) + 1 if right else 0)
     while len(kept) > 1 and _cells(kept) > free:
         # Of two equal ones the later goes first.
         kept.remove(min(reversed(kept), key=lambda field: field.keep))
@@ -26,7 +26,8 @@ def fit(fields: Sequence[Field], right: str, width: int) -> list[Field]:
 
 
 def _cells(fields: Sequence[Field]) -> int:
-    return sum(cell_len(field.text.rstrip()) for field in fields) + GAP * (len(fields) - 1)
+    padded = sum(cell_len(field.text) for field in fields[:-1])
+    return padded + cell_len(fields[-1].text.rstrip()) + GAP * (len(fields) - 1)
 
 
 class StatusBar(RowWidget):
@@ -80,9 +81,12 @@ class StatusBar(RowWidget):
         segments = [Segment(" ")]
         used = 1
         for place, field in enumerate(fields):
-            text = (" " * GAP if place else "") + (field.text if place < len(fields) - 1 else field.text.rstrip())
-            segments.append(Segment(text, self._style(field.tone)))
-            used += cell_len(text)
+            gap = " " * GAP if place else ""
+            text = field.text if place < len(fields) - 1 else field.text.rstrip()
+            parts = field.parts if field.parts and text == field.text else ((text, field.tone),)
+            segments.append(Segment(gap + parts[0][0], self._style(parts[0][1])))
+            segments += [Segment(part, self._style(tone)) for part, tone in parts[1:]]
+            used += len(gap) + cell_len(text)
         room = width - used - 1
         if self._right and cell_len(self._right) <= room:
             segments.append(Segment(" " * (room - cell_len(self._right))))
