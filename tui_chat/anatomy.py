@@ -22,6 +22,7 @@ StageName = Literal[
     "text",
     "tool input",
     "closing",
+    "waiting for more",
 ]
 PauseKind = Literal["before", "retry", "tools", "between", "after"]
 
@@ -60,7 +61,7 @@ def stages(request: Request, now: float) -> list[Stage]:
             found.append(_stage(stamps, name, at, until))
             at, open_name = until, None
     if over is not None and (open_name is None or _ended_by_itself(request)):
-        open_name = "closing"
+        open_name = "closing" if _ended_by_itself(request) else "waiting for more"
     if open_name is not None and (end > at or not found):
         found.append(_stage(stamps, open_name, at, max(at, end), is_open=over is None))
     return found
@@ -95,7 +96,9 @@ def _answer(stamps: Stamps, last: float | None) -> tuple[StageName, float | None
 def _stage(stamps: Stamps, name: StageName, start: float, end: float, *, is_open: bool = False) -> Stage:
     first = stamps.first_delta
     in_ttft = _over(stamps) is None if first is None else end <= first
-    return Stage(name, start - stamps.sent, end - stamps.sent, in_ttft and name != "closing", is_open)
+    return Stage(
+        name, start - stamps.sent, end - stamps.sent, in_ttft and name not in ("closing", "waiting for more"), is_open
+    )
 
 
 def _over(stamps: Stamps) -> float | None:

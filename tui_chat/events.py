@@ -310,14 +310,19 @@ def to_json(event: Event) -> dict[str, Any]:
 
 
 def from_json(record: Mapping[str, Any]) -> Event:
-    """The event that `to_json` wrote. KeyError or TypeError: the record is not one."""
-    fields = {name: value for name, value in record.items() if name != "type"}
+    """The event that `to_json` wrote; members that are not known are left out. KeyError or TypeError: the record is not one."""
+    kind = _BY_NAME[record["type"]]
+    fields = _known(kind, record)
     if isinstance(error := fields.get("error"), dict):
-        fields["error"] = Failure(**error)
+        fields["error"] = Failure(**_known(Failure, error))
     if isinstance(prompt := fields.get("prompt"), dict):
         fields["prompt"] = Message(
-            **{**prompt, "blocks": tuple(prompt["blocks"]), "unfinished": tuple(prompt["unfinished"])}
+            **{**_known(Message, prompt), "blocks": tuple(prompt["blocks"]), "unfinished": tuple(prompt["unfinished"])}
         )
     if "outcome" in fields:
         fields["outcome"] = Outcome(fields["outcome"])
-    return _BY_NAME[record["type"]](**fields)
+    return kind(**fields)
+
+
+def _known(kind: Any, record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: record[name] for name in kind.__slots__ if name in record}

@@ -124,10 +124,12 @@ async def replay_headless(
             await runtime.open()
             session = await runtime.new_session()
             for recording in recordings:
+                if stop.signal is not None:
+                    return 128 + stop.signal
                 code = await _replay(runtime, session, recording, player, output_format=output_format, stop=stop)
                 if player.stopped:
                     break
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, NotSavedError):  # stopped before the first one, or between two
             if stop.signal is None:
                 raise
             return 128 + stop.signal

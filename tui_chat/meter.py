@@ -87,7 +87,7 @@ class Ratios:
             self._sums[request.model] = (characters + request.characters, known + tokens)
 
     def learn_sums(self, model: str, characters: int, tokens: int) -> None:
-        """Take over the sums of what is stored; they replace what was learnt of `model` so far, which they hold as well."""
+        """Take over the sums of what is stored; they replace what was learnt of `model` so far: that is stored as well, or little."""
         if tokens > 0 and characters > 0:
             self._sums[model] = (characters, tokens)
 

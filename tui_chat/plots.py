@@ -95,7 +95,7 @@ def histogram(values: Sequence[float], *, width: int, height: int, unit: str = "
 def trend(points: Sequence[tuple[str, float | None]], *, width: int, height: int, unit: str = "") -> str:
     """A line through the points from left to right, over their labels; a point that is None leaves a gap.
 
-    It starts at 0, so that a small change looks small. At most `width` x `height` cells; empty without a known value.
+    It starts at 0, so that a small change looks small. At most `width` x `height` cells; empty without a known value, or room for one.
     """
     values = [_finite(value) for _, value in points]
     known = [value for value in values if value is not None]
@@ -104,10 +104,12 @@ def trend(points: Sequence[tuple[str, float | None]], *, width: int, height: int
     ticks, top = _ticks(max(*known, 0.0), height)
     digits = _digits(ticks[1])
     names = [_number(tick, digits) + unit for tick in ticks]
+    across = width - max(map(len, names)) - 1
+    if across < 1:  # the numbers take all of it
+        return ""
     with _figure(width, height) as plot:
         _axes(plot, ticks, names, top)
         plot.ylim(min(0.0, *known), top)
-        across = width - max(map(len, names)) - 1
         last = len(points) - 1
         places = [round(index * (across - 1) / last) for index in range(last + 1)] if last else [across // 2]
         plot.xlim(-0.5, across - 0.5)

@@ -105,15 +105,25 @@ def _read(files: Sequence[Path]) -> tuple[Recording, ...]:
     recordings: list[Recording] = []
     seen: set[str] = set()
     for file in files:
-        inside = sorted(file.glob(f"*{SUFFIX}")) if file.is_dir() else [file]
-        if not inside:
-            raise UsageError(f"there is no recording in {file}", f"recordings are called *{SUFFIX}")
-        for each in inside:
+        for each in _inside(file):
             recording = read(each)
             twice = recording.started.turn_id in seen
             seen.add(recording.started.turn_id)
             recordings.append(recording.under_new_ids() if twice else recording)
     return tuple(recordings)
+
+
+def _inside(file: Path) -> list[Path]:
+    """The file, or all recordings in the folder that it is."""
+    try:
+        if not file.is_dir():
+            return [file]
+        inside = sorted(each for each in file.iterdir() if each.suffix == SUFFIX)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read ({error.strerror})", "give the file of a recording") from None
+    if not inside:
+        raise UsageError(f"there is no recording in {file}", f"recordings are called *{SUFFIX}")
+    return inside
 
 
 def _speed(value: str) -> float:

@@ -9,7 +9,6 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -49,7 +48,7 @@ class Runtime:
 
     def __init__(self, config: Config, *, store_conversations: bool = True, replaying: bool = False) -> None:
         self.config = config
-        self.replaying = replaying  # what is shown was recorded: nothing is sent unless the user asks for it
+        self.replaying = replaying  # what is shown was recorded: nothing is sent
         self.recordings: RecordingFolder | None = None
         self.prices = PriceList.load(config.config_file.with_name("prices.toml"))
         self.ratios = Ratios()
@@ -102,10 +101,9 @@ class Runtime:
             StoreTooNewError: the database belongs to a newer version; nothing was touched.
 
         """
-        base_url: str | Callable[[], str] | None = None
-        if self.config.demo:
-            base_url = self._start_demo if self.replaying else await asyncio.to_thread(self._start_demo)
-        self._client = ApiClient(self.config, base_url)
+        demo = self.config.demo and not self.replaying
+        base_url = await asyncio.to_thread(self._start_demo) if demo else None
+        self._client = ApiClient(self.config, base_url, offline=self.replaying)
         self._store = await self._open_store()
         if self.config.record_to is not None:
             self.recordings = RecordingFolder(self.config.record_to, stores=self._store.path is not None)
@@ -132,7 +130,7 @@ class Runtime:
         if store is None:  # closed meanwhile
             return
         try:
-            sums = await store.library.ratios()
+            sums = await store.library.ratios(self.config.server)
         except StoreError as error:
             _log.info("the stored counts cannot be learnt from: %s", error)
             return

@@ -180,6 +180,8 @@ class ChatSession(NextTurn, Subscribers):
             raise UsageError("the conversation goes to another branch", "try again in a moment")
         await self._catch_up()
         planned = plan()
+        if planned.playback is None and self._client.offline:
+            raise UsageError("a replay sends nothing", "start tui-chat without it to chat")
         self._check_ended(planned.place)
         self._state, self._stop = State.RUNNING, None
         try:

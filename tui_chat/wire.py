@@ -19,21 +19,40 @@ DEFAULT_LIMIT: Final = 32_000_000  # bytes
 _CHUNK_COST: Final = 75  # bytes of a chunk beside its data: bytes object, stamp, their places
 _CAPTURE_COST: Final = 4_000  # ... and of a request beside its body: headers, objects
 _SECRET_NAME: Final = re.compile(
-    r"(?!anthropic-ratelimit).*?(key|token|secret|auth|cookie|credential|passw|signature|organization)", re.IGNORECASE
+    r"(?!anthropic-ratelimit)"
+    r".*?(key|token|secret|auth|cookie|credential|pass|signature|session|jwt|assertion|organization)",
+    re.IGNORECASE,
 )
-_KEY: Final = re.compile(r"sk-[A-Za-z0-9_-]{6,}|(?i:\b(?:bearer|basic)\s+[\w.~+/=-]{6,})")
+_KEY: Final = re.compile(
+    r"sk-[A-Za-z0-9_-]{6,}|\beyJ[\w-]{8,}\.[\w-]{4,}[\w.-]*|(?i:\b(?:bearer|basic)\s+[\w.~+/=-]{6,})"
+)
 
 
 def hide_secrets(headers: Iterable[tuple[str, str]]) -> Headers:
     """The headers, in their order, with `***` for the value of each that is, or looks like, a credential."""
-    return tuple((name, HIDDEN if _SECRET_NAME.match(name) else _KEY.sub(HIDDEN, value)) for name, value in headers)
+    return tuple((name, _open_value(name, value)) for name, value in headers)
+
+
+def _open_value(name: str, value: str) -> str:
+    if _SECRET_NAME.match(name):
+        return HIDDEN
+    return open_url(value) if name.lower() == "location" else open_text(value)
+
+
+def open_text(text: str) -> str:
+    """`text` without what looks like a key."""
+    return _KEY.sub(HIDDEN, text)
 
 
 def open_url(url: str) -> str:
-    """`url` without the user and password that it may hold, and without the values of its query."""
-    parts = urlsplit(url)
-    query = re.sub(r"=[^&]*", f"={HIDDEN}", parts.query)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query))
+    """`url` without the user and password that it may hold, the values of its query, its fragment, and what looks like a key."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no address: what was recorded or answered may say anything
+        return HIDDEN
+    pairs = (pair.partition("=") for pair in parts.query.split("&") if pair)
+    query = "&".join(f"{name}={HIDDEN}" if equals else HIDDEN for name, equals, _ in pairs)
+    return open_text(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query, fragment="")))
 
 
 class Tap(Protocol):
@@ -211,14 +230,22 @@ class WireLog:
                 listener()
 
     def _shrink(self) -> None:
-        while self._held > self.limit and len(self._captures) > 1 and self._captures[0].ended is not None:
-            self._held -= _cost(self._captures.popleft())
+        while self._held > self.limit and (place := self._oldest_ended()) is not None:
+            self._held -= _cost(self._captures[place])
+            del self._captures[place]
             self.forgotten += 1
         for capture in self._captures:  # only what still runs is left, or the last one
             while self._held > self.limit and len(capture.chunks) > 1:
                 size = capture.chunks.drop()
                 capture.dropped += size
                 self._held -= size + _CHUNK_COST
+
+    def _oldest_ended(self) -> int | None:
+        """Its place; one that still runs in front of it, in another tab, must not keep it. The last request stays."""
+        last = self._captures[-1]
+        return next(
+            (place for place, each in enumerate(self._captures) if each.ended is not None and each is not last), None
+        )
 
 
 def _cost(capture: Capture) -> int:

@@ -98,6 +98,8 @@ class Gate:
     async def _stop(self) -> None:
         if self._server is not None:
             self._server.close()
+            for pump in self._pumps:  # also of connections that are kept for the next request
+                pump.cancel()
             await asyncio.gather(*self._pumps, return_exceptions=True)
             self._server = None
 
@@ -110,11 +112,13 @@ class Gate:
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while data := await source.read(65536):
-            sink.write(data)
-            await sink.drain()
-    sink.close()
+    try:
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+    finally:
+        sink.close()
 
 
 class Ground:

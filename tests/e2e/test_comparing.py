@@ -1,6 +1,7 @@
 """`tui-chat compare`: over real HTTP, as a process, on a terminal, stopped, refused, and with everything that can fail."""
 
 import asyncio
+import io
 import json
 import os
 import pty
@@ -16,17 +17,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from rich.cells import cell_len
 
 from tests.e2e.sessions import QUICK, demo_server
 from tests.unit.comparing_values import HAIKU, SONNET
 from tui_chat.comparing.figures import Result, Run
+from tui_chat.comparing.live import Live
 from tui_chat.comparing.plan import Call, Plan
 from tui_chat.comparing.report import as_json
 from tui_chat.comparing.runs import Comparison
 from tui_chat.config import Flags, load
 from tui_chat.conversation import Turn
 from tui_chat.demo import DemoServer, Pacing
+from tui_chat.errors import Failure
 from tui_chat.events import Event
+from tui_chat.meter import Ratios
 from tui_chat.runtime import Runtime
 
 pytestmark = pytest.mark.timeout(60)  # a process imports the SDK: a second of its own, and more on a busy machine
@@ -334,6 +339,22 @@ def test_two_lines_that_change_on_a_terminal_and_are_gone_at_the_end() -> None:
     assert re.search(r"streaming +\d\.\d s  first token 0\.\d+ s, ~\d+ tokens", shown), shown
     assert re.search(r"not streaming +\d\.\d s  nothing to read yet", shown), shown
     assert shown.endswith("\x1b[3A\x1b[J")
+
+
+async def test_a_line_that_changes_stays_one_line_whatever_a_server_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stderr", written := Terminal())
+    live = Live(2, Ratios())
+    call = Call(1, "claude-x", 1, streaming=True)
+    await live.prepared(call)
+    live.measured(Run(call, failure=Failure("api_error", "\u6a21" * 100)))
+    lines = re.sub(r"\x1b\[\d*[AK]|\r", "", written.getvalue()).splitlines()
+    assert len(lines) == 6
+    assert max(map(cell_len, lines)) < 80
+    assert "failed" in lines[4]
 
 
 def test_ctrl_c_reports_what_was_measured() -> None:

@@ -85,10 +85,23 @@ async def test_whatever_a_server_sends_comes_again(name: str, tmp_path: Path) ->
         (raw.document(b"<html><body>no</body></html>", content_type="text/html"),),
         (raw.document(b""),),
         (raw.left_open(PLAIN[:500]),),
+        (raw.left_open(PLAIN),),
         (raw.stream(PLAIN.replace(b"Hello", "H\u00e9llo \U0001f600".encode()), chunk=1),),
         (raw.stream(PLAIN.replace(b"Hello", b"\xff\xfe"), chunk=3),),
     ],
-    ids=["retry", "refused", "cut", "reset", "document", "page", "nothing", "silence", "characters", "no-utf-8"],
+    ids=[
+        "retry",
+        "refused",
+        "cut",
+        "reset",
+        "document",
+        "page",
+        "nothing",
+        "silence",
+        "left open",
+        "characters",
+        "no-utf-8",
+    ],
 )
 async def test_failures_and_odd_answers_come_again(answers: tuple[Answer, ...], tmp_path: Path) -> None:
     timeouts = Timeouts(idle=0.3)
@@ -150,6 +163,16 @@ async def test_what_is_replayed_can_be_recorded(chat: Chat, tmp_path: Path) -> N
     later = write_afterwards(tmp_path / "later", again.session.said, again.captures, stores=True)
     assert later.read_bytes() == path.read_bytes()
     run.expect_same(await replay(later))
+
+
+async def test_another_recording_of_the_turn_stays(chat: Chat, tmp_path: Path) -> None:
+    run, path = await record(chat, tmp_path, "thinking")
+    before = path.read_bytes()
+    assert write_afterwards(tmp_path, run.session.said, run.captures, stores=True) == path  # it is there already
+    run.captures[0].chunks.drop()  # as if less had been played
+    other = write_afterwards(tmp_path, run.session.said, run.captures, stores=True)
+    assert other.name == f"{path.stem}-2.jsonl"
+    assert path.read_bytes() == before
 
 
 # Time ---------------------------------------------------------------------------------------------------------------------

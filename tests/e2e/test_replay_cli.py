@@ -19,6 +19,24 @@ pytestmark = pytest.mark.timeout(30)  # a run imports the SDK: a second of its o
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "recordings" / "tools.jsonl"
 # Whatever the replay would do with a network or a large import ends it.
+# Ctrl+C at the end of a recording: before the next one has begun, or in the moment in which it begins.
+INTERRUPTED = {
+    "between": """
+close = Output.close
+async def interrupted(self, hurry):
+    await close(self, hurry)
+    signal.raise_signal(signal.SIGINT)
+    await hurry.wait()
+Output.close = interrupted
+""",
+    "at its beginning": """
+explain = headless._explain
+def interrupted(*arguments, **options):
+    explain(*arguments, **options)
+    signal.raise_signal(signal.SIGINT)
+headless._explain = interrupted
+""",
+}
 WATCHED = """
 import sys
 def watch(event, arguments):
@@ -133,6 +151,20 @@ def test_a_replay_in_its_own_time_can_be_stopped() -> None:
         process.send_signal(signal.SIGINT)
         _, complaints = process.communicate()
     assert (process.returncode, complaints) == (130, b"")
+
+
+@pytest.mark.parametrize("moment", INTERRUPTED)
+def test_a_replay_that_is_stopped_between_two_recordings_ends_there(moment: str) -> None:
+    script = f"import signal, sys\nfrom tui_chat import headless\nfrom tui_chat.printing import Output\n{INTERRUPTED[moment]}"
+    run = f"{script}\nfrom tui_chat.cli import main\nsys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", run, "replay", str(FIXTURE), str(FIXTURE), "--output-format", "json"],
+        capture_output=True,
+        check=False,
+        env=environment(None),
+    )
+    assert (done.returncode, done.stderr) == (130, b"")
+    assert done.stdout.count(b"\n") == 1
 
 
 def test_a_folder_that_takes_nothing_is_refused_before_anything_is_sent(server: DemoServer, tmp_path: Path) -> None:

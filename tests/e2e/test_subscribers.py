@@ -201,6 +201,21 @@ async def test_a_slow_coroutine_function_holds_up_nothing_and_has_it_all_in_the_
     assert len(ends) == 1
 
 
+async def test_what_a_coroutine_function_asks_the_server_is_no_part_of_the_reply_s_wire(chat: Chat) -> None:
+    session, asked = chat.session(), list[int]()
+
+    async def ask(delta: str, snapshot: str) -> None:
+        if not asked:
+            asked.append(len(await chat.client.models()))
+
+    session.on_text(ask)
+    await run_turn(session, "hello")
+    await session.close()
+    assert asked
+    (capture,) = session.wire
+    assert (capture.method, capture.url) == ("POST", f"{chat.config.base_url}/v1/messages")
+
+
 async def test_a_coroutine_function_may_send_the_next_prompt(chat: Chat) -> None:
     session = chat.session()
     done = asyncio.Event()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.ui.conftest import Chat, OpenChat, Size
+from tui_chat.comparing.runs import Comparison
 from tui_chat.config import Flags, load
 from tui_chat.demo import DemoServer, Pacing
 from tui_chat.ui.app import TuiChatApp
@@ -61,7 +62,7 @@ async def test_it_says_what_it_will_send_and_sends_nothing_before_it_may(
         text = shown(chat)
         assert "6 requests to 127.0.0.1" in text
         assert "What that costs is not known here." in text
-        assert "y sends them" in text
+        assert "y send them" in text
         await chat.press("enter", "x", "r", "escape")
         assert chat.app.screen is chat.app.chat
         assert chat.app.chat.composer.has_focus
@@ -291,3 +292,16 @@ async def test_it_goes_on_below_the_help(open_chat: OpenChat) -> None:
         await chat.press("escape")
         assert screen.is_current
         assert "Time to first token" in shown(chat)
+
+
+async def test_a_bug_is_said_and_escape_still_leaves(open_chat: OpenChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(self: Comparison, watcher: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Comparison, "run", broken)
+    async with open_chat() as chat:
+        await asking(chat)
+        await chat.press("y")
+        await chat.until(lambda: any("a bug in tui-chat" in each.message for each in chat.app._notifications))
+        await chat.press("escape", "escape")
+        assert chat.app.screen is chat.app.chat

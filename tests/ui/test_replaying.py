@@ -14,6 +14,7 @@ from tui_chat.recordings import Recording, read
 from tui_chat.recordings.player import Player, Playlist
 from tui_chat.ui.app import TuiChatApp
 from tui_chat.ui.screens.replaying import FOLDER
+from tui_chat.ui.screens.turn_details import TurnDetailsScreen
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "recordings" / "tools.jsonl"
 
@@ -72,6 +73,8 @@ async def test_a_step_is_one_event(tmp_path: Path) -> None:
             assert 0 <= _deltas(chat) - deltas <= 1
             deltas = _deltas(chat)
         assert deltas > 10
+        (capture,) = chat.app.runtime.wire
+        assert capture.frames >= deltas  # counted as they come, for who looks at the turn's details meanwhile
         assert "paused" in chat.status
         status = chat.status
         await chat.pilot.pause(0.15)
@@ -128,6 +131,16 @@ async def test_keys_set_the_pace(tmp_path: Path) -> None:
         assert turn_of(chat).outcome is Outcome.COMPLETED
 
 
+async def test_the_letters_of_the_log_mean_the_turn_that_is_played(tmp_path: Path) -> None:
+    """The log was empty when it got the focus, so there was no message to point at."""
+    async with replaying(tmp_path) as chat:
+        await over(chat)
+        await chat.press("i")
+        assert isinstance(chat.app.screen, TurnDetailsScreen)
+        await chat.press("escape")
+        assert chat.app.chat.log_widget.cursor_turn == turn_of(chat).id
+
+
 async def test_it_plays_from_the_start_again(tmp_path: Path) -> None:
     async with replaying(tmp_path) as chat:
         await over(chat)
@@ -165,6 +178,16 @@ async def test_what_is_typed_goes_to_the_composer(tmp_path: Path) -> None:
         assert chat.app.chat.queue.texts == ("hi r.+",)
 
 
+async def test_a_replay_sends_nothing(tmp_path: Path) -> None:
+    async with replaying(tmp_path, read(FIXTURE)) as chat:
+        await over(chat)
+        await chat.press("tab", "h", "i", "enter")
+        await chat.until(lambda: any("a replay sends nothing" in each.message for each in chat.app._notifications))
+        assert chat.draft == "hi"
+        assert chat.turn_count == 1
+        assert chat.app.runtime.client.offline
+
+
 async def test_several_recordings_are_one_conversation(tmp_path: Path) -> None:
     recordings = read(FIXTURE), read(FIXTURE).under_new_ids()
     async with replaying(tmp_path, *recordings) as chat:
@@ -200,7 +223,13 @@ async def test_an_approval_that_was_given_asks_nobody(open_chat: OpenChat, tmp_p
         await chat.until(lambda: "recorded in" in _toasts(chat))
         run = turn_of(chat)
     (path,) = _files(tmp_path / "data" / FOLDER)
-    async with replaying(tmp_path, read(path)) as chat:
+    async with replaying(tmp_path, read(path), player=Player(math.inf, paused=True)) as chat:
+        while not any(each.waiting for each in turn_of(chat).calls):
+            await chat.press("full_stop")
+            await chat.until(lambda: _player(chat).steps_left == 0)
+        assert "approval: " in chat.status
+        assert "Esc stops" in chat.status  # there is nothing to deny
+        await chat.press("p")
         await over(chat)
         assert len(chat.app.screen_stack) == 1
         assert turn_of(chat).requests == run.requests

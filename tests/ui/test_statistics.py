@@ -110,7 +110,7 @@ async def test_it_fits_and_scrolls(open_chat: OpenChat, size: tuple[int, int]) -
         await measure(chat.app.runtime.store)
         shown = await opened(chat)
         assert max(map(len, shown.lines.plain.splitlines())) <= size[0] - 1
-        assert "Esc close" in shown.hint.text
+        assert "Esc closes" in shown.hint.text
         assert "30 days" in (shown.tabs.text if size[0] > 60 else shown.hint.text)
         await chat.press("end")
         assert shown.lines.top == shown.lines.max_top
@@ -184,3 +184,15 @@ async def test_a_reply_goes_on_behind_it(open_chat: OpenChat) -> None:
         await chat.until(lambda: chat.idle)
         await pressed(chat, "r")
         assert "1 turn · 1 request" in shown.lines.plain
+
+
+async def test_a_bug_is_said(open_chat: OpenChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("tui_chat.ui.screens.statistics.lines", broken)
+    async with open_chat() as chat:
+        await chat.send("/stats")
+        await chat.until(lambda: any("a bug in tui-chat" in each.message for each in chat.app._notifications))
+        await chat.press("escape")
+        assert chat.app.screen is chat.app.chat

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from textual.widget import Widget
 from textual.widgets import Input
 
 from tests.ui.conftest import Chat, OpenChat
@@ -32,6 +33,11 @@ async def opened(chat: Chat) -> WireInspector:
     await chat.press("f2")
     await chat.until(lambda: chat.app.chat.wire is not None and wire(chat).pane.is_mounted)
     return await settled(chat)
+
+
+def panes(chat: Chat) -> list[Widget]:
+    """Those that can be seen."""
+    return [pane for pane in chat.app.query("WirePane") if pane.display]
 
 
 def shown(chat: Chat) -> list[str]:
@@ -101,18 +107,38 @@ async def test_closed_there_is_nothing(open_chat: OpenChat) -> None:
         assert log.listeners
         assert inspector.pane.list.has_focus
         await chat.press("f2")
-        await chat.until(lambda: not chat.app.query("WirePane"))
+        assert not panes(chat)
         assert not log.listeners
+        assert inspector.model.total == inspector.pane.list.total == 0  # nor is anything kept of what was read
         assert inspector._timer is None
         assert chat.app.chat.wire is None
         assert chat.app.chat.composer.has_focus
-        await opened(chat)
+        assert (await opened(chat)).pane is inspector.pane
+        assert "message_stop" in shown(chat)[-2]
         await chat.press("f2", "f2", "f2")
-        assert len(chat.app.query("WirePane")) == len(log.listeners) == 0
+        assert len(panes(chat)) == len(log.listeners) == 0
         screen = chat.app.chat
         await asyncio.gather(screen.action_wire(), screen.action_wire())  # closed before it was there
         await chat.pilot.pause()
-        assert len(chat.app.query("WirePane")) == len(log.listeners) == 0
+        assert len(panes(chat)) == len(log.listeners) == 0
+        assert len(chat.app.query("WirePane")) == 1
+
+
+async def test_opened_again_it_is_as_it_was_made(open_chat: OpenChat) -> None:
+    async with open_chat(WIDE) as chat:
+        await chat.say("hello")
+        await opened(chat)
+        everything = shown(chat)
+        await chat.press("slash", *"ping", "enter", "plus", "t", "enter")
+        await settled(chat)
+        assert detail_is_open(chat)
+        await chat.press("f2")
+        again = await opened(chat)
+        assert not detail_is_open(chat)
+        assert again.pane.field.value == ""
+        assert shown(chat) == everything
+        assert "F2 closes" in foot(chat)
+        assert following(chat)
 
 
 async def test_it_follows_and_can_be_frozen(open_chat: OpenChat) -> None:

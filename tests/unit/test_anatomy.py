@@ -136,9 +136,9 @@ def test_a_request_that_brought_nothing(of: Request, expected: list[tuple[str, f
     assert not any(stage.in_ttft for stage in anatomy.stages(of, 200.0))
 
 
-def test_a_stopped_reply_ends_with_what_closed_it() -> None:
+def test_a_stopped_reply_ends_with_the_wait_for_more() -> None:
     stopped = request(**HEAD, first_delta=0.5, first_text=0.5, last_delta=2.0, ended=2.25)
-    assert shown(stopped)[-2:] == [("text", 1.5), ("closing", 0.25)]
+    assert shown(stopped)[-2:] == [("text", 1.5), ("waiting for more", 0.25)]
 
 
 @pytest.mark.parametrize(

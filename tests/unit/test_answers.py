@@ -46,10 +46,11 @@ async def test_a_whole_message_with_thinking_and_a_call() -> None:
 async def test_a_redirect_is_refused_and_the_other_host_sees_nothing(status: str) -> None:
     async with raw_server(raw.stream(PLAIN)) as other:
         target = f"http://localhost:{other.port}/v1/messages"
-        async with raw_server(raw.document(b"", status, location=target)) as server:
+        async with raw_server(raw.document(b"", status, location=f"{target}?ticket=secret")) as server:
             result = await run(server)
         assert result.error.type == "connection"
         assert target in result.error.message
+        assert "secret" not in result.error.message
         assert len(server.exchanges) == 1
         assert other.exchanges == []
 

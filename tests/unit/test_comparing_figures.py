@@ -5,6 +5,7 @@ import pytest
 from tests.unit.comparing_values import HAIKU, SONNET, run
 from tui_chat.comparing.figures import Median, Result, Run, summarise
 from tui_chat.comparing.plan import Plan
+from tui_chat.comparing.report import text
 from tui_chat.errors import Failure
 
 OVERLOADED = Failure("overloaded_error", "Overloaded", 529)
@@ -83,6 +84,12 @@ def test_nothing_was_measured() -> None:
     result = compared(3, [], [])
     assert all(each.ttft is None and each.done == 0 and each.skipped == 3 for each in result.summaries)
     assert result.times_shorter(SONNET) is None
+
+
+def test_of_a_wait_of_nothing_no_other_is_a_multiple() -> None:
+    result = compared(1, streamed(0.5), whole(0.0))
+    assert result.times_shorter(SONNET) is None
+    assert "shorter" not in text(result, 80)
 
 
 def test_models_are_kept_apart() -> None:

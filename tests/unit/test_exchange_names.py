@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_chat.exchange.names import LONGEST, safe_name, write_new
+from tui_chat.exchange.names import LONGEST, safe_name
+from tui_chat.files import write_new
 
 
 @given(st.text(max_size=300) | st.text("/\\.:- \x00\x1f<>|conCON1\u202e\ud800é🏴", max_size=120))

@@ -151,3 +151,14 @@ def test_a_row_with_an_uncertain_width_is_written_whole() -> None:
     painted(painter, terminal, full(rows))
     rows[2] = strip_of([("👍🏽 some more", 0)], WIDTH)
     assert "👍🏽 some more" in painted(painter, terminal, full(rows))
+
+
+def test_nothing_is_shown_beyond_the_edges() -> None:
+    """A widget that has not heard of a smaller terminal: its cells must not be clamped onto the last column or row."""
+    painter, terminal = Painter(), pyte.Screen(WIDTH, HEIGHT)
+    rows = [strip_of([("hello", 0)], WIDTH)] * HEIGHT
+    painted(painter, terminal, full(rows))
+    late = strip_of([("zz top", 1)], 10)
+    show(terminal, painter.rows({0: {WIDTH + 3: late}, 1: {WIDTH - 4: late}, HEIGHT: {0: late}}, CONSOLE))
+    wanted = [rows[0], Strip.join([rows[1].crop(0, WIDTH - 4), late.crop(0, 4)]), *rows[2:]]
+    assert grid(terminal) == repainted(wanted)

@@ -120,6 +120,7 @@ def test_next_to_nothing_in_a_trend(points: list[tuple[str, float | None]]) -> N
 
 def test_nothing_to_plot() -> None:
     assert plots.histogram([], width=40, height=8) == ""
+    assert plots.trend([("11-21", 1e14)], width=20, height=8, unit="s") == ""  # no room beside its numbers
     assert plots.histogram([float("nan")], width=40, height=8) == ""
     assert plots.trend([], width=40, height=8) == ""
     assert plots.trend([("a", None)], width=40, height=8) == ""

@@ -33,6 +33,7 @@ def texts(fields: list[Field]) -> list[str]:
         ("haiku opus -- what is -- this", Asked(("haiku", "opus"), "what is -- this")),
         ("-- just a prompt", Asked((), "just a prompt")),
         ("haiku --", Asked(("haiku",))),
+        ("haiku opus --\n\nlook:\n  code", Asked(("haiku", "opus"), "look:\n  code")),
         ("", Asked(())),
     ],
 )

@@ -170,9 +170,14 @@ def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes, words: 
         '{"event": {}}',
         '{"at": "soon", "body_ended": true}',
         '{"at": true, "body_ended": true}',
+        f'{{"at": 1{"0" * 400}, "body_ended": true}}',
         '{"at": 12.0, "event": {"type": "text_delta"}}',
         '{"at": 12.0, "event": {"type": "nothing_like_it", "at": 12.0}}',
         '{"at": 12.0, "event": {"type": "request_started", "at": null, "model": "m", "attempt": 1}}',
+        '{"at": 12.0, "event": {"type": "request_started", "at": 12.0, "model": {}, "attempt": 1}}',
+        '{"at": 12.0, "event": {"type": "request_progress", "at": 12.0, "stage": "nowhere"}}',
+        '{"at": 12.0, "event": {"type": "request_ended", "at": 12.0, "complete": true, "error": {"type": 1, "message": ""}}}',
+        '{"at": 12.0, "event": {"type": "tool_ended", "at": 12.0, "tool_use_id": [], "content": ""}}',
         '{"at": 12.0, "chunk": 5}',
         '{"at": 12.0, "chunk_base64": "%%%"}',
         '{"at": 12.0, "response": {"status": "200", "headers": []}}',
@@ -190,6 +195,9 @@ def test_half_a_line_at_the_end_is_left_out_and_what_is_not_known_too(tmp_path: 
     path = written(tmp_path / "turn.jsonl")
     whole = read(path).records
     path.write_bytes(path.read_bytes() + b'{"at": 12.0, "weather": "fine"}\n\n{"at": 12.5, "chu')
+    assert read(path).records == whole
+    for name in (b'"event": {', b'"prompt": {'):
+        path.write_bytes(path.read_bytes().replace(name, name + b'"weather": "fine", '))
     assert read(path).records == whole
 
 
@@ -221,6 +229,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ([str(FIXTURE), "-p", "--speed", "-1"], "'-1' is no speed"),
         ([str(FIXTURE.parent.parent / "sse"), "-p"], "there is no recording in"),
         ([str(FIXTURE), "--output-format", "xml"], "invalid choice"),
+        (["x" * 300, "-p"], "cannot be read (File name too long)"),
     ],
 )
 def test_arguments_that_cannot_be_used(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,7 +64,7 @@ async def test_the_figures_are_those_of_the_meter(events: list[Event], outcome: 
         turn = begun(conversation(), model, server)
         await keep(store, ended(turn, events, outcome))
         cell, ratios = await only(store), Ratios()
-        for name, (characters, tokens) in (await store.library.ratios()).items():
+        for name, (characters, tokens) in (await store.library.ratios(server)).items():
             ratios.learn_sums(name, characters, tokens)
         tree = await store.library.tree(turn.conversation_id)
         assert tree is not None
@@ -102,6 +102,6 @@ async def test_ratios_are_those_that_would_be_learnt(replies: list[tuple[int, in
             owner.turns.append(turn)
         if owner.turns:
             await keep(store, *owner.turns)
-        assert await store.library.ratios() == learnt._sums
+        assert await store.library.ratios(API) == learnt._sums
     finally:
         await store.close()

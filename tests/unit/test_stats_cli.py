@@ -189,6 +189,11 @@ def test_what_is_no_database_is_said_to_be_damaged(tmp_path: Path, ask: Ask) -> 
     assert "is damaged" in ask(folder=tmp_path, code=1)
 
 
+def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path: Path, ask: Ask) -> None:
+    said = ask(folder=tmp_path / ("x" * 300), code=1)
+    assert "cannot be opened (File name too long)" in said
+
+
 def test_it_needs_neither_the_sdk_nor_the_screen(tmp_path: Path) -> None:
     code = (
         "import sys; from tui_chat.cli import main; main(['stats', '--data-dir', sys.argv[1]]);"

@@ -64,7 +64,7 @@ def test_the_lag_stands_last() -> None:
 
 
 def test_the_order_of_dropping() -> None:
-    """The session's sums are not shown while a turn runs; so the sparkline goes first, and the lag behind the cache's part."""
+    """The session's sums are not shown while a turn runs; so the sparkline is the first to go of what stands."""
     status = dataclasses.replace(RUNNING, lag=0.048)
     order: list[str] = []
     before = texts(status)
@@ -72,7 +72,14 @@ def test_the_order_of_dropping() -> None:
         kept = texts(status, width)
         order += [text for text in before if text not in kept]
         before = kept
-    assert order[:5] == [SPARK, "(900)", "lag 48ms", "~$0.003", "ctx 1%"]
+    assert order[:5] == ["lag 48ms", SPARK, "(900)", "~$0.003", "ctx 1%"]
+
+
+@given(st.integers(0, 220))
+def test_the_lag_drives_nothing_out(width: int) -> None:
+    """It comes and goes many times in a reply: a field that went and came with it would move all behind it."""
+    shown = texts(RUNNING, width)
+    assert texts(dataclasses.replace(RUNNING, lag=0.048), width) in (shown, [*shown, "lag 48ms"])
 
 
 @pytest.mark.parametrize("spark", [" " * SAMPLES, NOTHING * SAMPLES, STALL * SAMPLES, " " * 7 + "█"])

@@ -94,7 +94,8 @@ async def test_estimates_use_the_ratio_of_the_model(store: Store) -> None:
     owner.turns.append(first)
     await keep(store, first, ended(begun(owner), stopped, Outcome.CANCELLED))
     assert (await only(store)).estimated_output == 10
-    assert await store.library.ratios() == {SONNET: (120, 40)}
+    assert await store.library.ratios(API) == {SONNET: (120, 40)}
+    assert await store.library.ratios("demo") == {}
 
 
 async def test_a_failed_turn_that_was_counted_is_exact(store: Store) -> None:
@@ -229,7 +230,7 @@ async def test_requests_that_cost_apart_are_not_added_up(store: Store) -> None:
 
 async def test_nothing_is_nothing(store: Store) -> None:
     assert await collected(store) == Collected([])
-    assert await store.library.ratios() == {}
+    assert await store.library.ratios(API) == {}
 
 
 async def test_deleted_turns_are_not_counted(store: Store) -> None:

@@ -109,7 +109,7 @@ def test_the_stages_and_their_stamps() -> None:
         "   ▇ connecting             0.010s │ connected +0.010s",
         "   ▇ waiting for headers    0.200s │ headers +0.210s",
         "   ▇ opening                0.040s │ message_start +0.250s",
-        "   ▇ to the first token     0.250s │ first thinking +0.400s  first delta +0.500s",
+        "   ▇ to the first token     0.250s │ thinking opened +0.400s  first delta +0.500s",
         "   ▇ thinking               1.750s   last thinking +1.500s  first text +2.250s",
         "   ▇ text                   2.250s   last delta +4.500s",
         "   ▇ closing                0.250s   message_stop +4.600s  last bytes +4.600s  ended +4.750s",

@@ -112,6 +112,28 @@ async def test_the_answer_of_a_refusal_is_kept(tmp_path: Path, monkeypatch: pyte
     assert (capture.status, b"".join(data for _, data in capture.chunks)) == (529, body)
     assert capture.headers_at is not None
     assert capture.ended == ended.at
+    assert capture.body_ended_at == capture.chunks[0][0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_read"),
+    [
+        (raw.stream(PLAIN), True),
+        (raw.stream(PLAIN[:500]), True),
+        (raw.left_open(PLAIN), False),
+        (raw.left_open(b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n'), False),
+    ],
+    ids=["whole", "cut", "left open", "error"],
+)
+async def test_only_a_body_that_was_read_to_its_end_has_ended(
+    answer: raw.Answer, is_read: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tap = Listening()
+    capture = WireLog().begin("turn", 0, "claude-x", 1.7e9, 5.0, tap=tap)
+    async with raw_server(answer) as server, client_of(tmp_path, server.base_url, monkeypatch) as client:
+        await captured(client, capture)
+    assert (capture.body_ended_at is not None) is is_read
+    assert any(told[0] == "ended" for told in tap.told) is is_read
 
 
 async def test_a_reply_in_one_piece_is_asked_for_without_stream(
@@ -173,6 +195,21 @@ def test_a_request_that_runs_is_never_forgotten_whole() -> None:
     assert running.dropped == 9_000
 
 
+def test_a_request_that_runs_keeps_no_others_behind_it() -> None:
+    log = WireLog(100_000)
+    running = begun(log, "running")
+    for number in range(30):
+        other = begun(log, str(number))
+        other.left("POST", "http://127.0.0.1/", [], b"b" * 40_000)
+        other.over(1.0)
+        assert log.held <= log.limit
+    assert [capture.turn_id for capture in log] == ["running", "28", "29"]
+    assert log.forgotten == 28
+    running.over(2.0)
+    begun(log, "last").left("POST", "http://127.0.0.1/", [], b"b" * 90_000)
+    assert [capture.turn_id for capture in log] == ["last"]
+
+
 def test_listeners_hear_of_every_change() -> None:
     log, heard = WireLog(), []
     capture = begun(log)
@@ -192,6 +229,11 @@ def test_listeners_hear_of_every_change() -> None:
         ("set-cookie", "a=b", HIDDEN),
         ("anthropic-organization-id", "6f1c", HIDDEN),
         ("x-note", f"use {KEY} here", f"use {HIDDEN} here"),
+        ("x-goog-iap-jwt-assertion", "abc", HIDDEN),
+        ("x-session-id", "abc", HIDDEN),
+        ("x-who", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2ln", HIDDEN),
+        ("Location", "https://sso.example/in?ticket=abc#t=1", f"https://sso.example/in?ticket={HIDDEN}"),
+        ("location", "/in", "/in"),
         ("content-type", "application/json", "application/json"),
         ("request-id", "req_011", "req_011"),
         ("anthropic-ratelimit-tokens-remaining", "79000", "79000"),
@@ -201,7 +243,17 @@ def test_headers_that_are_secrets_are_hidden(name: str, value: str, kept: str) -
     assert hide_secrets([(name, value)]) == ((name, kept),)
 
 
-def test_an_address_is_kept_without_its_password() -> None:
-    assert open_url("https://me:pw@proxy.example:8443/v1/messages?key=abc&beta=true") == (
-        f"https://proxy.example:8443/v1/messages?key={HIDDEN}&beta={HIDDEN}"
-    )
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        (
+            "https://me:pw@proxy.example:8443/v1/messages?key=abc&beta=true",
+            f"https://proxy.example:8443/v1/messages?key={HIDDEN}&beta={HIDDEN}",
+        ),
+        (f"https://proxy.example/{KEY}/v1?abc", f"https://proxy.example/{HIDDEN}/v1?{HIDDEN}"),
+        ("http://[::zz]/", HIDDEN),
+    ],
+)
+def test_an_address_is_kept_without_secrets(url: str, kept: str) -> None:
+    assert open_url(url) == kept
+    assert open_url(kept) == kept

@@ -108,8 +108,8 @@ class Result:
     def times_shorter(self, model: str) -> float | None:
         """How many times shorter the wait for something to read is with streaming: the quotient of the median TTFTs."""
         streaming, whole = self.of(model)
-        if streaming.ttft is None or whole.ttft is None or not streaming.ttft.median:
-            return None
+        if streaming.ttft is None or whole.ttft is None or not (streaming.ttft.median and whole.ttft.median):
+            return None  # of 0, which coarse clocks give, nothing is a multiple
         return whole.ttft.median / streaming.ttft.median
 
 

@@ -16,6 +16,7 @@ from tui_chat.comparing.report import seconds
 from tui_chat.conversation import Turn
 from tui_chat.events import Event
 from tui_chat.meter import Ratios
+from tui_chat.plots import cells
 from tui_chat.text import sanitise_line
 
 _TICK: Final = 0.1  # seconds
@@ -83,7 +84,7 @@ class Live:
         width = max(20, _columns() - 1)
         up = f"\x1b[{_LINES}A" if self._drawn else ""
         self._drawn = True
-        _write(up + "".join(f"\r\x1b[K{line[:width]}\n" for line in lines))
+        _write(up + "".join(f"\r\x1b[K{cells(line, width)}\n" for line in lines))  # a line that wraps would be two
 
     def _state(self, call: Call, streaming: bool) -> str:
         if (run := self._done.get(streaming)) is not None:

@@ -60,7 +60,7 @@ _ROWS: Final[tuple[_Row, ...]] = (
 
 
 def text(result: Result, width: int) -> str:
-    """The whole report, each line at most `width` cells as long as that is 40 or more."""
+    """The whole report, each line at most `width` characters as long as that is 40 or more."""
     parts = [title(result, width)]
     parts += [table(result, model, width) for model in result.plan.models]
     parts += [shorter(result, width), failures(result, width), chart(result, width), legend(result, width)]

@@ -1,7 +1,7 @@
 """Sends the requests of a comparison, one after the other, and measures each as a turn of the chat would be.
 
-Never two at a time: they would share the line and the server's attention. Each finds an open connection: a streamed reply leaves
-none behind, so the server is asked for its list of models before each request, which costs nothing and is no part of a figure.
+Never two at a time: they would share the line and the server's attention. Each finds an open connection: not every reply leaves
+one behind, so the server is asked for its list of models before each request, which costs nothing and is no part of a figure.
 The prompt cache is not asked for, or the first request would warm it for all others.
 
 It writes to no store; what goes over the wire is kept in the run's log, each request under a turn id of its own.

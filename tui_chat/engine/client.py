@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui_chat.config import EFFORTS, Config
 from tui_chat.errors import Failure, RequestError
-from tui_chat.wire import Capture
+from tui_chat.wire import Capture, open_url
 
 if TYPE_CHECKING:
     import anthropic
@@ -67,10 +67,13 @@ class ByteStream:
 
 
 class ApiClient:
-    """One connection pool to one server. Create it early, `preload` it after the first paint, close it at the end."""
+    """One connection pool to one server. Create it early, `preload` it after the first paint, close it at the end.
 
-    def __init__(self, config: Config, base_url: str | Callable[[], str] | None = None) -> None:
-        self._config = config
+    An `offline` one never sends anything: whatever it is asked for is a `RequestError`.
+    """
+
+    def __init__(self, config: Config, base_url: str | None = None, *, offline: bool = False) -> None:
+        self._config, self.offline = config, offline
         self._base_url = base_url or config.base_url
         self._loading: asyncio.Task[anthropic.AsyncAnthropic] | None = None
 
@@ -79,7 +82,7 @@ class ApiClient:
 
     def preload(self) -> None:
         """Start importing the SDK in a thread; needs a running event loop. Later calls do nothing."""
-        if self._loading is None:
+        if self._loading is None and not self.offline:
             self._loading = asyncio.create_task(asyncio.to_thread(self._load))
             self._loading.add_done_callback(_retrieved)
 
@@ -94,6 +97,8 @@ class ApiClient:
                 await (await asyncio.shield(self._loading)).close()
 
     async def _client(self) -> "anthropic.AsyncAnthropic":
+        if self.offline:
+            raise RequestError(Failure("connection", "this run sends nothing"))
         self.preload()
         assert self._loading is not None  # noqa: S101 - preload has just made it
         try:
@@ -107,8 +112,6 @@ class ApiClient:
     def _load(self) -> "anthropic.AsyncAnthropic":
         import anthropic  # here, in a thread: a second that the first paint must not wait for
 
-        base_url = self._base_url() if callable(self._base_url) else self._base_url
-
         async def mark_request(request: Any) -> None:
             request.extensions = {**request.extensions, "trace": _trace}
             if (capture := _capture.get()) is not None:
@@ -119,7 +122,10 @@ class ApiClient:
             capture = _capture.get()
             if capture is not None and response.status_code >= _NO_SUCCESS:
                 capture.responded(time.monotonic(), response.status_code, response.headers.multi_items())
-                capture.chunk(time.monotonic(), await response.aread())
+                body = await response.aread()
+                at = time.monotonic()
+                capture.chunk(at, body)
+                capture.body_ended(at)
 
         timeouts = self._config.timeouts
         http_client = anthropic.DefaultAsyncHttpxClient(
@@ -132,7 +138,7 @@ class ApiClient:
         )
         return anthropic.AsyncAnthropic(
             api_key=self._config.placeholder_key,
-            base_url=base_url,
+            base_url=self._base_url,
             max_retries=0,
             http_client=http_client,
             timeout=anthropic.Timeout(None, connect=timeouts.connect or None),
@@ -186,6 +192,7 @@ class ApiClient:
         """
         client = await self._client()
         token = _progress.set(on_step)
+        capturing = _capture.set(None)  # whoever asks may be a task that began in the middle of a reply
         try:
             return [_model_info(info) async for info in client.models.list(timeout=10.0) if isinstance(info.id, str)]
         except Exception as error:  # what the SDK raises on a list of another shape is not documented
@@ -193,6 +200,7 @@ class ApiClient:
             unreadable = Failure("not_a_stream", f"{self._config.server} has no list of models that can be read")
             raise RequestError(failure or unreadable) from error
         finally:
+            _capture.reset(capturing)
             _progress.reset(token)
 
 
@@ -297,13 +305,13 @@ def _status_failure(error: "anthropic.APIStatusError") -> Failure:
     headers = error.response.headers
     status = error.status_code
     if 300 <= status < 400:
-        target = headers.get("location", "another address")
+        target = open_url(headers.get("location", "")) or "another address"
         return Failure("connection", f"the server redirects to {target}, which was not followed", status)
     body = error.body
     message = getattr(error, "api_message", None) or _message_in(body)
     if not message and status == 404:  # a server, but not one that knows this address
         url = error.request.url
-        place = f"{url.scheme}://{url.netloc.decode()}{url.path}"  # without the user and password that it may hold
+        place = open_url(f"{url.scheme}://{url.netloc.decode()}{url.path}")
         return Failure("not_a_stream", f"there is no Messages API at {place}", status)
     if not message:
         text = body if isinstance(body, str) else ""

@@ -19,7 +19,7 @@ from tui_chat.conversation import Turn
 from tui_chat.errors import StoreError, UsageError
 from tui_chat.exchange.formats import FORMATS, file_name, format_of, lossless, readable
 from tui_chat.exchange.importing import Report, import_files
-from tui_chat.exchange.names import numbered, write_new
+from tui_chat.files import numbered, write_new
 from tui_chat.listed import ConversationSummary
 from tui_chat.meter import Figures, Ratios
 from tui_chat.prices import PriceList

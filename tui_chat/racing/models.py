@@ -3,13 +3,14 @@
 Why it exists: nobody types `claude-haiku-5-5` four times. It must not know sessions or screens.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 LANES_MIN: Final = 2
 LANES_MAX: Final = 4
-_PROMPT_FOLLOWS: Final = "--"
+_PROMPT_FOLLOWS: Final = re.compile(r"(?<!\S)--(?!\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,8 @@ class Asked:
 
 def parse(argument: str) -> Asked:
     """`NAME NAME … [-- PROMPT]`."""
-    words = argument.split()
-    if _PROMPT_FOLLOWS not in words:
-        return Asked(tuple(words))
-    names = tuple(words[: words.index(_PROMPT_FOLLOWS)])
-    _, _, prompt = f" {argument} ".partition(f" {_PROMPT_FOLLOWS} ")
-    return Asked(names, prompt.strip())
+    names, *prompt = _PROMPT_FOLLOWS.split(argument, maxsplit=1)
+    return Asked(tuple(names.split()), "".join(prompt).strip())
 
 
 def models_of(names: Sequence[str], known: Iterable[str]) -> list[str]:

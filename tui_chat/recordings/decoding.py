@@ -41,6 +41,7 @@ class Decoding:
         match record:
             case Chunk(at=at, data=data):
                 if capture is not None:
+                    capture.frames = self._body.frames  # as the engine counts while it reads
                     capture.chunk(at, data)
                 if self._wanted:
                     self._wanted = self._body.feed(data, at)

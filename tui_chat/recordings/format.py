@@ -31,17 +31,16 @@ A body and a chunk are text where the bytes are valid UTF-8, and then exactly th
 `body_base64` or `chunk_base64`. Blocks, deltas, usage, message_start, pings and message_stop are not recorded: whoever reads the
 file decodes the chunks, each with its own `at`, and gets the same events with the same stamps.
 
-What is hidden: the values of all headers that hold credentials (`***`), user and password and the values of the query in a url,
+What is hidden: the values of all headers that hold credentials (`***`), user, password, the values of the query and the fragment of a url,
 and whatever looks like a key in error messages and in the bodies of answers that are no success. Prompts and replies are not
 hidden: a recording holds what was said.
 """
 
 import base64
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from tui_chat.errors import Failure
 from tui_chat.events import (
@@ -61,7 +60,8 @@ from tui_chat.events import (
     from_json,
     to_json,
 )
-from tui_chat.wire import Headers, hide_secrets
+from tui_chat.recordings.checking import fits
+from tui_chat.wire import Headers, open_text
 
 NAME: Final = "tui-chat"
 VERSION: Final = 1
@@ -204,20 +204,22 @@ def header_of(fields: Mapping[str, Any]) -> Header:
         fields.get("stored") is True,
         _typed(fields.get("model", ""), str),
         _typed(fields.get("server", ""), str),
-        _number(fields.get("started_at", 0.0)),
+        _typed(fields.get("started_at", 0.0), float),
     )
 
 
 def record_of(fields: Mapping[str, Any]) -> Record | None:
     """The record that `line_of` wrote; None: one of a kind that is not known. KeyError, TypeError or ValueError: it is none."""
-    at = _number(fields["at"])
+    at = _typed(fields["at"], float)
     if "event" in fields:
         event = from_json(_typed(fields["event"], dict))
-        return Said(_number(event.at), event)
+        if not fits(event, type(event)):
+            raise TypeError(f"{event!r} has fields of other types")
+        return Said(event.at, event)
     if "request" in fields:
         request = _typed(fields["request"], dict)
         method, url = _typed(request["method"], str), _typed(request["url"], str)
-        started_at = _number(request.get("started_at", 0.0))
+        started_at = _typed(request.get("started_at", 0.0), float)
         return RequestLeft(at, method, url, _headers(request["headers"]), _bytes(request, "body"), started_at)
     if "response" in fields:
         response = _typed(fields["response"], dict)
@@ -228,15 +230,9 @@ def record_of(fields: Mapping[str, Any]) -> Record | None:
 
 
 def _typed(value: Any, kind: type[_Kind]) -> _Kind:
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+    if not fits(value, kind):
         raise TypeError(f"{value!r} is no {kind.__name__}")
-    return value
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError("no number")
-    return value
+    return cast("_Kind", value)
 
 
 def _headers(value: Any) -> Headers:
@@ -259,11 +255,6 @@ def open_event(event: Event) -> Event:
             return replace(event, error=replace(error, message=open_text(error.message)))
         case _:
             return event
-
-
-def open_text(text: str) -> str:
-    """`text` without what looks like a key."""
-    return hide_secrets((("", text),))[0][1]
 
 
 def open_body(status: int | None, data: bytes) -> bytes:

@@ -19,7 +19,7 @@ from typing import IO, Final
 from tui_chat import __version__
 from tui_chat.errors import UsageError
 from tui_chat.events import Event, RequestEnded, RequestProgress, RequestStarted, TurnEnded, TurnStarted
-from tui_chat.files import write_private
+from tui_chat.files import write_new
 from tui_chat.recordings.format import (
     NO_SUCCESS,
     SUFFIX,
@@ -169,7 +169,8 @@ def _header(started: TurnStarted, *, stored: bool) -> Header:
 def write_afterwards(folder: Path, said: Sequence[Event], captures: Sequence[Capture], *, stores: bool) -> Path:
     """Record a turn that has ended, from what it said (`format.is_said`) and from its captures; returns the file.
 
-    `stores`: the run has a database file.
+    Another recording of the turn, a replay that was stopped say, stays; the same one is not written twice. `stores`: the run
+    has a database file.
 
     Raises:
         UsageError: not all of it is known any more.
@@ -182,8 +183,10 @@ def write_afterwards(folder: Path, said: Sequence[Event], captures: Sequence[Cap
     header = _header(started, stored=stores and ended.saved)
     lines = [header_line(header), *(line_of(record) for record in _in_order(said, captures))]
     path = folder / f"{header.turn_id}{SUFFIX}"
-    write_private(path, "".join(lines))
-    return path
+    text = "".join(lines)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    is_there = path.is_file() and path.read_bytes() == text.encode()
+    return path if is_there else write_new(path, [text])
 
 
 def _in_order(said: Sequence[Event], captures: Sequence[Capture]) -> Iterator[Record]:
@@ -212,9 +215,7 @@ def _in_order(said: Sequence[Event], captures: Sequence[Capture]) -> Iterator[Re
                 if capture.headers_at is not None and not answered:
                     yield from _answer(capture)
                 if not _is_refused(capture):
-                    yield from (Chunk(at, data) for at, data in capture.chunks)
-                if capture.body_ended_at is not None:
-                    yield BodyEnded(capture.body_ended_at)
+                    yield from _body(capture)
             case _:
                 pass
         yield Said(event.at, open_event(event))
@@ -230,7 +231,14 @@ def _answer(capture: Capture) -> Iterator[Record]:
     """How the answer began; of one that is no success all of it, which came before anything was said of it."""
     yield _response(capture)
     if _is_refused(capture):
-        yield from (Chunk(at, open_body(capture.status, data)) for at, data in capture.chunks)
+        yield from _body(capture)
+
+
+def _body(capture: Capture) -> Iterator[Record]:
+    for at, data in capture.chunks:
+        yield Chunk(at, open_body(capture.status, data))
+    if capture.body_ended_at is not None:
+        yield BodyEnded(capture.body_ended_at)
 
 
 def _is_refused(capture: Capture) -> bool:

@@ -170,12 +170,12 @@ def read(
 
 def _state(path: Path) -> tuple[tuple[int, int], bool] | None:
     """Size and time of the file, and whether it is open somewhere or has a log; None if there is no database."""
-    if not path.exists() or not path.stat().st_size:
+    with translated(path):
+        status = path.stat() if path.exists() else None
+        is_open = any(path.with_name(path.name + end).exists() for end in ("-wal", "-shm"))
+    if status is None or not status.st_size:
         return None
-    status = path.stat()
-    return (status.st_size, status.st_mtime_ns), any(
-        path.with_name(path.name + end).exists() for end in ("-wal", "-shm")
-    )
+    return (status.st_size, status.st_mtime_ns), is_open
 
 
 def _formatted(made: Report, output_format: str) -> str:

@@ -44,6 +44,7 @@ DEFINITIONS: Final = {
     "cache": "hit: the first request of the turn took part of its prompt from the cache; unknown: the server does not tell",
     "day": "the local day on which the turn began",
     "demo": "turns that the built-in demo answered; they are in no total unless there are no others",
+    "left_out": "turns of these days that are in no figure, whatever their model and server",
 }
 
 

@@ -51,9 +51,10 @@ class Library:
         """The ids of all conversations, oldest first."""
         return await self._store.reader.run(reading.all_ids)
 
-    async def ratios(self) -> dict[str, tuple[int, int]]:
-        """By model: characters and output tokens of the latest replies whose counts are exact. Cancelling interrupts it."""
-        return await self._store.reader.run(statistics.ratios)
+    async def ratios(self, server: str) -> dict[str, tuple[int, int]]:
+        """By model of `server`: characters and output tokens of its latest replies with exact counts. May be cancelled."""
+        learnt = await self._store.reader.run(statistics.ratios)
+        return {model: sums for (source, model), sums in learnt.items() if source == server}
 
     async def collected(self, prices: PriceList, progress: statistics.Progress | None = None) -> statistics.Collected:
         """All turns, added up. Cancelling interrupts it; `progress` is called in the thread that reads."""

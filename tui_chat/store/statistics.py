@@ -99,18 +99,18 @@ class _Counted(NamedTuple):
     error: object | None = None
 
 
-def ratios(connection: sqlite3.Connection, version: int = _MARKED) -> dict[str, tuple[int, int]]:
-    """By model: characters and output tokens over the latest requests that `meter.Ratios` would have learnt from."""
+def ratios(connection: sqlite3.Connection, version: int = _MARKED) -> dict[tuple[str, str], tuple[int, int]]:
+    """By server and model: characters and output tokens of the latest requests that `meter.Ratios` would learn from."""
     rows = connection.execute(
         f"""
-        SELECT requests.model, sum(characters), sum(output_tokens)
+        SELECT server, requests.model, sum(characters), sum(output_tokens)
         FROM (SELECT * FROM turns ORDER BY started_at DESC LIMIT ?) AS turns
             JOIN requests ON requests.turn_id = turns.id
         WHERE {_live(version)} AND requests.usage_is_final AND output_tokens >= 20 AND characters >= output_tokens
-        GROUP BY requests.model""",  # noqa: S608 - constants only
+        GROUP BY server, requests.model""",  # noqa: S608 - constants only
         (_LEARNT_FROM,),
     )
-    return {row[0]: (row[1], row[2]) for row in rows}
+    return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
 
 def collect(
@@ -184,13 +184,13 @@ class _Bill:
 class _Counting:
     """The cells, while they grow."""
 
-    def __init__(self, prices: PriceList, learnt: dict[str, tuple[int, int]]) -> None:
+    def __init__(self, prices: PriceList, learnt: dict[tuple[str, str], tuple[int, int]]) -> None:
         self.cells: dict[tuple[str, str, str, bool | None], Cell] = {}
         self.imported = 0
         self._prices = prices
         self._bills: dict[tuple[int, str, float], _Bill] = {}
         self._linear: dict[str, bool] = {}
-        self._per_token = {model: characters / tokens for model, (characters, tokens) in learnt.items()}
+        self._per_token = {source: characters / tokens for source, (characters, tokens) in learnt.items()}
 
     def add(self, rows: list[tuple[Any, ...]]) -> None:
         """A turn, with the rows of its requests or with one that is empty."""
@@ -231,7 +231,7 @@ class _Counting:
             if is_final and output is not None:
                 cell.output_tokens += output
             else:
-                output = round(characters / self._per_token.get(model, meter.CHARACTERS_PER_TOKEN))
+                output = round(characters / self._per_token.get((server, model), meter.CHARACTERS_PER_TOKEN))
                 cell.estimated_output += output
                 is_exact = is_exact and not brought and row[_ERROR] is not None
             outputs.append(output)

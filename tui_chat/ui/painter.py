@@ -80,11 +80,21 @@ class Painter:
         return command + self.rows(changed, console)
 
     def rows(self, rows: Mapping[int, Row], console: Console) -> str:
-        """The control sequences that show `rows`, of which each holds the strips to be shown by their columns."""
+        """The control sequences that show `rows`, of which each holds the strips to be shown by their columns.
+
+        A widget that does not know yet that the terminal is smaller now may ask for cells beyond its edges: a terminal would show
+        them at the edge, over what stands there.
+        """
         written: list[str] = []
+        width, height = self._size
         for y, row in rows.items():
+            if y >= height:
+                continue
             shown = self._shown.setdefault(y, {})
-            for x, strip in row.items():
+            for x, whole in row.items():
+                if x >= width:
+                    continue
+                strip = whole if x + whole.cell_length <= width else whole.crop(0, width - x)
                 before = shown.get(x)
                 if before is strip or before == strip:
                     continue

@@ -158,7 +158,7 @@ def bar_fields(lanes: Sequence[LaneStatus], chosen: int | None, *, without_tools
         fields.append(Field("without tools", 5, "warm"))
     if running and chosen is None:
         fields.append(Field("keeping one stops the others", 2, "dim"))
-    return [*fields, Field("Tab next", 3, "dim"), Field("c copies", 2, "dim")]
+    return [*fields, Field("Tab next", 3, "dim"), Field("c copy", 2, "dim")]
 
 
 def bar_hint(lanes: Sequence[LaneStatus], focused: int, *, escape_keeps: int | None) -> str:

@@ -57,7 +57,7 @@ def status_of(session: ChatSession, runtime: Runtime, live: Live, now: float) ->
         state, hint = "saving", ""
     if running and turn is not None and turn.outcome is None:
         state, tone = running_state(turn, now, session.state)
-        asks = meter.state(turn, now) == "approval"
+        asks = session.player is None and meter.state(turn, now) == "approval"  # a replay asks nobody
         hint = "Esc gives up" if turn.retry_at is not None else "Esc denies" if asks else "Esc stops"
         rate = live.rolling.tokens_per_second(now, runtime.ratios.characters_per_token(turn.model))
         spark = live.pulse.text(now) if _streams(turn) else " " * SAMPLES

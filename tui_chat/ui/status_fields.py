@@ -16,12 +16,12 @@ from tui_chat.text import sanitise_line
 from tui_chat.ui import wording
 from tui_chat.ui.wording import Field
 
-# What stays longest has the highest number: SCREEN order of dropping, session first, state last.
+# What stays longest has the highest number: the lag, which comes and goes, must not drive out what stands; then session first, state last.
 (
+    KEEP_LAG,
     KEEP_SESSION,
     KEEP_PULSE,
     KEEP_CACHED,
-    KEEP_LAG,
     KEEP_COST,
     KEEP_CONTEXT,
     KEEP_IN,

@@ -62,6 +62,9 @@ class StreamCommands(PaintedApp):
         """Streaming against not: `prompt`, else the last one of the conversation, else one that is asked for."""
         chat = self.chat
         session = chat.session
+        if self.runtime.replaying:
+            chat.say("a replay sends nothing; start tui-chat without it to compare", "warning", timeout=5)
+            return
         if session is None or chat.busy:
             chat.say("a comparison needs the line for itself: wait for the reply, or stop it", "warning", timeout=5)
             return

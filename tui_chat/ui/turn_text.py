@@ -35,6 +35,7 @@ _TONES: Final[Mapping[StageName, str]] = {
     "text": "text",
     "tool input": "text",
     "closing": "closing",
+    "waiting for more": "closing",
 }
 _ENDS: Final[Mapping[StageName, tuple[str, ...]]] = {
     "connecting": ("connected",),
@@ -47,13 +48,14 @@ _ENDS: Final[Mapping[StageName, tuple[str, ...]]] = {
     "text": ("last_delta",),
     "tool input": ("last_delta",),
     "closing": (),
+    "waiting for more": (),
 }
 # Each stamp with its name, in the order in which they come.
 _STAMPS: Final = (
     ("connected", "connected"),
     ("headers", "headers"),
     ("message_start", "message_start"),
-    ("first_thinking", "first thinking"),
+    ("first_thinking", "thinking opened"),
     ("first_delta", "first delta"),
     ("first_text", "first text"),
     ("last_thinking", "last thinking"),
@@ -284,7 +286,8 @@ def _pause(turn: Turn, place: int, pause: Pause, now: float, width: int) -> list
     match pause.kind:
         case "tools":
             calls = turn.requests[place - 1].calls.values()
-            lines = [line for call in calls for line in row("tool", _call(call, now), width)]
+            since = turn.requests[place - 1].stamps.ended
+            lines = [line for call in calls for line in row("tool", _call(call, since, now), width)]
             return [*heading("Tools", took, width), *lines, []]
         case "retry":
             if place == len(turn.requests) and not (pause.is_open or turn.outcome is Outcome.CANCELLED):
@@ -299,9 +302,12 @@ def _pause(turn: Turn, place: int, pause: Pause, now: float, width: int) -> list
             return []
 
 
-def _call(call: ToolCall, now: float) -> Line:
+def _call(call: ToolCall, since: float | None, now: float) -> Line:
+    """A call; what lies between `since`, the end of the reply that made it, and its start was the user's to decide."""
     name = cut(sanitise_line(call.name[:_SHOWN]) or "without a name", 40)
     pieces: Line = [(name, "name")]
+    if call.allowed and call.started is not None and since is not None:
+        pieces.append((f"waited {seconds(max(0.0, call.started - since))} for you", "dim"))
     if call.started is not None:
         pieces.append((seconds(max(0.0, (now if call.ended is None else call.ended) - call.started)), ""))
     if call.skipped:

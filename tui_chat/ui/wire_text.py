@@ -151,7 +151,7 @@ def response_line(capture: Capture) -> str:
 
 def end_row(capture: Capture, since: float | None, *, complete: bool, why: str) -> WireRow:
     """How the body ended. `why`: what is known where nobody read it to its end."""
-    if capture.body_ended_at is None:
+    if capture.body_ended_at is None and not complete:
         return WireRow("error", since, type="closed", text=sanitise_line(why) or "the connection closed")
     if complete or (capture.status or 0) >= 400:
         return WireRow("end", since, type="end", text=f"{bytes_text(capture.received)} read")

@@ -178,6 +178,10 @@ class CompareScreen(Screen[None]):
         self.set_class(self.size.width < _NARROW, "-narrow")
         self._tell()
 
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Workers report to the node that started them."""
+        self.chat_app.on_worker_state_changed(event)
+
     # The comparison ------------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
@@ -288,7 +292,7 @@ class CompareScreen(Screen[None]):
     def _keys(self) -> tuple[list[Field], str]:
         match self.state:
             case "asking":
-                return [Field("y sends them", 3, "state"), Field("m with another model too", 1, "dim")], "Esc leaves"
+                return [Field("y send them", 3, "state"), Field("m with another model too", 1, "dim")], "Esc closes"
             case "running":
                 call, total = self._call, len(self._comparison.calls) if self._comparison else 0
                 if call is None:
@@ -303,7 +307,7 @@ class CompareScreen(Screen[None]):
                     Field("m with another model too", 1, "dim"),
                 ], "Esc closes"
             case _:
-                return [Field("connecting", 3, "state")], "Esc leaves"
+                return [Field("connecting", 3, "state")], "Esc closes"
 
     def _tell(self) -> None:
         """The question, or the result, for the width as it is."""

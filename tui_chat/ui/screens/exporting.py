@@ -46,7 +46,7 @@ class Exporting(LogScreen):
     @work(group="export", exit_on_error=False)
     async def _export(self, conversation: Conversation, argument: str) -> None:
         from tui_chat.exchange.formats import file_name, lossless, readable  # here: the first paint exports nothing
-        from tui_chat.exchange.names import write_new
+        from tui_chat.files import write_new
 
         kind, place = parse(argument)
         note = ""

@@ -250,7 +250,7 @@ class HistoryScreen(HistoryFinding):
             )
             if (self.chat_app.deleted if name == "undo" else not self.list.said)
         ]
-        self.hint.show([Field(each.text, each.keep, "dim") for each in fields], f"{self._key('close', 'Esc')} close")
+        self.hint.show([Field(each.text, each.keep, "dim") for each in fields], f"{self._key('close', 'Esc')} closes")
 
     def _key(self, name: str, key: str) -> str:
         return self.chat_app.config.keys.get(f"history.{name}", key)

@@ -1,7 +1,8 @@
 """The wire beside the log: how it is opened and closed, and what its keys mean among those of a chat screen.
 
-Nothing of it exists until it is opened, and nothing is left when it is closed: no widget, no listener, no timer, no index. What the
-pane shows is `wire_inspector.py`'s.
+Nothing of it exists until it is opened, and when it is closed no listener is left, no timer and no index; only the pane, emptied and
+hidden, which is the next one: as garbage it would be one in circles, which is never collected (`garbage.py`). What the pane shows is
+`wire_inspector.py`'s.
 """
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tui_chat.session import ChatSession
     from tui_chat.ui.app import TuiChatApp
     from tui_chat.ui.screens.wire_inspector import WireInspector
+    from tui_chat.ui.widgets.wire_pane import WirePane
 
 WIDE: Final = 120  # columns from which the pane is beside the log
 
@@ -29,6 +31,7 @@ class Inspecting(LogScreen):
     def __init__(self) -> None:
         super().__init__()
         self.wire: WireInspector | None = None
+        self._pane: WirePane | None = None  # from the first time it was opened on
 
     @property
     def chat_app(self) -> "TuiChatApp":
@@ -44,14 +47,17 @@ class Inspecting(LogScreen):
             wire.stop()
             if wire.pane.has_focus_within:
                 self.set_focus(self.composer, scroll_visible=False)
-            await wire.pane.remove()
+            wire.pane.display = False
             self._place_wire()
             return
         from tui_chat.ui.screens.wire_inspector import WireInspector  # here: the first paint needs none of it
 
-        wire = self.wire = WireInspector(self, self.chat_app.runtime.wire)
+        wire = self.wire = WireInspector(self, self.chat_app.runtime.wire, self._pane)
         self._place_wire()
-        await self.query_one("#body").mount(wire.pane)
+        if self._pane is None:
+            self._pane = wire.pane
+            await self.query_one("#body").mount(wire.pane)
+        wire.pane.display = self.wire is not None
         if self.wire is wire:
             wire.start()
             self.set_focus(wire.pane.list, scroll_visible=False)

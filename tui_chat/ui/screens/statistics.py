@@ -15,9 +15,10 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.worker import Worker
 
 from tui_chat.errors import StoreError
-from tui_chat.exchange.names import write_new
+from tui_chat.files import write_new
 from tui_chat.statistics.figures import Filters, Report, report
 from tui_chat.statistics.formats import as_csv, as_json
 from tui_chat.statistics.text import Line, lines, wrapped
@@ -93,9 +94,17 @@ class StatisticsScreen(Screen[None]):
             self.settled = False
             self._show(anew=False)
 
+    def on_unmount(self) -> None:
+        """A screen is a circle, which may stay in memory (`garbage.py`): the history does not stay with it."""
+        self._collected, self._reports = None, {}
+
     @property
     def _app(self) -> "TuiChatApp":
         return cast("TuiChatApp", self.app)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Workers report to the node that started them."""
+        self._app.on_worker_state_changed(event)
 
     # Reading -------------------------------------------------------------------------------------------------------
 
@@ -176,9 +185,9 @@ class StatisticsScreen(Screen[None]):
         fields = periods if is_narrow else [Field("Statistics", 9, "model")]
         if self._collected is not None and not is_narrow:
             keys = self._app.config.keys
-            fields.append(Field(f"{keys.get('statistics.csv', 'e')} writes CSV", 8, "dim"))
+            fields.append(Field(f"{keys.get('statistics.csv', 'e')} write CSV", 8, "dim"))
             fields.append(Field(f"{keys.get('statistics.json', 'E')} JSON", 7, "dim"))
-        self.hint.show(fields, f"{self._app.config.keys.get('statistics.close', 'Esc')} close")
+        self.hint.show(fields, f"{self._app.config.keys.get('statistics.close', 'Esc')} closes")
 
     def _choice(self, name: str, key: str, text: str, is_chosen: bool) -> Field:
         """One of several: its key stands out in its name, or before it if it has another; the chosen one is bright."""

@@ -159,7 +159,7 @@ class TurnDetailsScreen(Screen[None]):
         if len(turns) > 1:
             fields.append(Field("Left Right the others", 7, "dim"))
         fields.append(Field(f"{keys.get('turn.copy', 'c')} copy", 8, "dim"))
-        self.hint.show(fields, f"{keys.get('turn.close', 'Esc')} close")
+        self.hint.show(fields, f"{keys.get('turn.close', 'Esc')} closes")
 
 
 def _last_stamp(turn: Turn) -> float:

@@ -34,12 +34,12 @@ _MANY: Final = 5_000  # rows that take their time to be copied
 
 
 class WireInspector:
-    """Mount `pane`, then `start`; `stop` before the pane goes."""
+    """Mount `pane`, if it is not yet, then `start`; `stop` when the pane goes."""
 
-    def __init__(self, screen: "Inspecting", log: WireLog) -> None:
-        self.pane = WirePane()
+    def __init__(self, screen: "Inspecting", log: WireLog, pane: WirePane | None = None) -> None:
+        self.pane = pane or WirePane()
         self.model = WireModel()
-        self.pane.list.rows = self.model
+        self.pane.list.begin(self.model)
         self._screen, self._log = screen, log
         self._gate = FrameGate(self.pane, self._look)
         self._listening = False
@@ -62,12 +62,16 @@ class WireInspector:
         self.changed()
 
     def stop(self) -> None:
-        """Listen no more."""
-        if self._listening:
-            self._log.listeners.remove(self.changed)
-        self._listening = False
+        """Listen no more, and forget what was read."""
         self._forget_later()
         self._keep_time(running=False)
+        if self._listening:
+            self._log.listeners.remove(self.changed)
+            self._listening = False
+            self.model = WireModel()
+            self.pane.list.begin(self.model)
+            self.pane.begin_anew()
+            self._turns, self._session = {}, None
 
     def changed(self) -> None:
         """Something went over the wire, or another conversation is on the screen."""

@@ -5,12 +5,10 @@ from typing import ClassVar, Final
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.strip import Strip
 
 from tui_chat.ui.widgets.line_view import LineView
-from tui_chat.ui.widgets.looks import component_style
 
 _TONES: Final = (
     "heading",
@@ -33,6 +31,7 @@ _TONES: Final = (
 class DetailLines(LineView, can_focus=True):
     """Call `show` with lines; the view stays where the reader is."""
 
+    FAMILY = "detail"
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"detail--{tone}" for tone in _TONES}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", id="turn.up"),
@@ -47,7 +46,6 @@ class DetailLines(LineView, can_focus=True):
         super().__init__(id=id)
         self.following = False
         self._lines: Sequence[Sequence[tuple[str, str]]] = ()
-        self._looks: dict[str, Style] = {}
 
     def show(self, lines: Sequence[Sequence[tuple[str, str]]], *, anew: bool = False) -> None:
         """Show `lines`; only those that differ are painted again. `anew`: they are of something else."""
@@ -79,19 +77,12 @@ class DetailLines(LineView, can_focus=True):
         if not 0 <= index < len(self._lines):
             return None
         pieces = self._lines[index]
-        segments = [Segment(text, self._look(tone) if tone else None) for text, tone in pieces]
+        segments = [Segment(text, self.look(tone) if tone else None) for text, tone in pieces]
         return Strip(segments, sum(cell_len(text) for text, _ in pieces))
 
     def selected_text(self) -> str:
         """What is selected; '' if nothing is."""
-        if self.selection is None:
-            return ""
-        lines: list[str] = []
-        for place in range(self.selection.first.line, min(self.selection.last.line + 1, self.total)):
-            strip, span = self.line(place), self.selection.span(place)
-            if strip is not None and span is not None:
-                lines.append(strip.crop(span[0], span[1]).text.rstrip())
-        return "\n".join(lines).strip()
+        return self.selection_as_shown().strip()
 
     def action_move(self, by: int) -> None:
         """Scroll by lines."""
@@ -112,13 +103,3 @@ class DetailLines(LineView, can_focus=True):
 
     def _text(self, place: int) -> str:
         return "".join(text for text, _ in self._lines[place])
-
-    def _look(self, tone: str) -> Style:
-        if tone not in self._looks:
-            self._looks[tone] = component_style(self, f"detail--{tone}")
-        return self._looks[tone]
-
-    def notify_style_update(self) -> None:
-        """The colours may have changed."""
-        super().notify_style_update()
-        self._looks.clear()

@@ -47,7 +47,6 @@ class HistoryList(LineView):
         self.now = 0.0  # wall clock, for how long ago things were
         self.cursor = 0  # an entry's place
         self._said: tuple[str, str] | None = None  # a sentence in place of the rows, and its tone
-        self._looks: dict[str, Style] = {}
         self._restyled: set[int] = set()  # lines to be painted again wherever they are now
         self.covered = False  # something lies over a row: the view stays, and rows go the usual way
 
@@ -207,7 +206,7 @@ class HistoryList(LineView):
             return self._strip(pieces)
         (first, tone), *rest = pieces
         line = self._strip([(_MARK, "cursor"), (first[1:], tone), *rest])
-        row, blank = self._look("row"), max(0, self.text_width - line.cell_length)
+        row, blank = self.look("row"), max(0, self.text_width - line.cell_length)
         segments = [*Segment.apply_style(line, post_style=row), Segment(" " * blank, row)]
         return Strip(segments, line.cell_length + blank)
 
@@ -235,22 +234,8 @@ class HistoryList(LineView):
                 return [(" " * history_text.LEFT, "")]
 
     def _strip(self, pieces: list[Piece]) -> Strip:
-        segments = [Segment(text, self._look(tone) if tone else None) for text, tone in pieces]
+        segments = [Segment(text, self.look(tone) if tone else None) for text, tone in pieces]
         return Strip(segments, sum(cell_len(text) for text, _ in pieces))
-
-    def _look(self, name: str) -> Style:
-        if name not in self._looks:
-            style = component_style(self, f"history--{name}")
-            if name == "row":  # a shade behind the entry under the cursor; an ANSI theme has none
-                shade = self.get_component_rich_style("history--row").bgcolor
-                style = Style(bgcolor=None if shade is None or shade.is_default else shade)
-            self._looks[name] = style
-        return self._looks[name]
-
-    def notify_style_update(self) -> None:
-        """The colours may have changed."""
-        super().notify_style_update()
-        self._looks.clear()
 
     # The mouse -----------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from textual.timer import Timer
 
 from tui_chat.ui.widgets.direct import RowWidget, terminal_of
 from tui_chat.ui.widgets.line_selection import LineSelection, Place
+from tui_chat.ui.widgets.looks import component_style
 
 BAR: Final = 1  # columns of the scrollbar
 WHEEL: Final = 3  # lines of one step of the wheel
@@ -44,6 +45,7 @@ class LineView(RowWidget):
 
     ALLOW_SELECT = False  # Textual's selection; ours is below
     INDENT = 0  # columns at the left that are never shown as selected
+    FAMILY: ClassVar[str] = ""  # of the subclass's component classes: `wire` of `wire--gap`
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--thumb", "lines--thumb-held", "lines--selection"}
     DEFAULT_CSS = "LineView { height: 1fr; }"
 
@@ -199,6 +201,17 @@ class LineView(RowWidget):
         thumb = "" if y not in self._painted_thumb else "thumb" if self._thumb_grip is None else "thumb-held"
         return Strip([*strip, Segment(" " * BAR, self._part(thumb) if thumb else self.over(None))], width + BAR)
 
+    def selection_as_shown(self) -> str:
+        """The selected cells, row by row; '' if nothing is selected."""
+        if self.selection is None:
+            return ""
+        lines: list[str] = []
+        for number in range(self.selection.first.line, min(self.selection.last.line + 1, self.total)):
+            strip, span = self.line(number), self.selection.span(number)
+            if strip is not None and span is not None:
+                lines.append(strip.crop(span[0], span[1]).text.rstrip())
+        return "\n".join(lines)
+
     def _select(self, segments: list[Segment], span: tuple[int, int | None], width: int) -> list[Segment]:
         start, stop = max(span[0], self.INDENT), width if span[1] is None else min(span[1], width)
         if start >= stop:
@@ -206,6 +219,17 @@ class LineView(RowWidget):
         whole = Strip(segments, width)
         middle = Segment.apply_style(whole.crop(start, stop), post_style=self._part("selection"))
         return [*whole.crop(0, start), *middle, *whole.crop(stop, width)]
+
+    def look(self, name: str) -> Style:
+        """The style of the component class of that name, of the widget's family; `row` is a shade behind the row under the cursor."""
+        key = f"{self.FAMILY}--{name}"
+        if key not in self._parts:
+            style = component_style(self, key)
+            if name == "row":  # an ANSI theme has no shades
+                shade = self.get_component_rich_style(key).bgcolor
+                style = Style(bgcolor=None if shade is None or shade.is_default else shade)
+            self._parts[key] = style
+        return self._parts[key]
 
     def _part(self, name: str) -> Style:
         """The background that the component class gives, as a colour that hides what is under it."""

@@ -238,6 +238,8 @@ class MessageLog(SearchedLog, can_focus=True):
             # What follows at once, Enter for example, belongs to the same text.
             acts = not self._typing and (event.character or "") in self.action_letters
             self._typing = not acts
+            if acts and self._cursor.place is None:  # it was empty when it got the focus
+                self.on_focus()
             self.post_message(self.KeyTyped(event.key, event.character, acts))
         else:
             return

@@ -15,6 +15,8 @@ from tui_chat.ui.widgets.line_view import LineView
 class WireLines(LineView):
     """Subclasses have bindings, each with an action of their own."""
 
+    FAMILY = "wire"
+
     @dataclass
     class KeyTyped(Message):
         """A key that is not for the wire."""
@@ -72,11 +74,4 @@ class WireLines(LineView):
 
     def selected_text(self) -> str:
         """What the mouse has selected, as it is shown; '' if that is nothing."""
-        if self.selection is None:
-            return ""
-        lines = []
-        for number in range(self.selection.first.line, min(self.selection.last.line + 1, self.total)):
-            span, strip = self.selection.span(number), self.line(number)
-            if span is not None and strip is not None:
-                lines.append(strip.crop(span[0], span[1]).text.rstrip())
-        return "\n".join(lines)
+        return self.selection_as_shown()

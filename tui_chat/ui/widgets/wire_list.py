@@ -100,7 +100,6 @@ class WireList(WireLines, can_focus=True):
         self.rows: Rows = _NoRows()
         self.cursor = 0  # a line
         self.silence: float | None = None  # seconds that nothing has come for, shown below the rows
-        self._looks: dict[str, Style] = {}
         self._cache: OrderedDict[tuple[Key, int], list[Segment]] = OrderedDict()
 
     # Values down ---------------------------------------------------------------------------------------------------
@@ -247,29 +246,19 @@ class WireList(WireLines, can_focus=True):
         return self._strip(segments, cursor=index == self.cursor)
 
     def _segments(self, pieces: list[Piece]) -> list[Segment]:
-        return [Segment(text, self._look(tone) if tone else None) for text, tone in pieces]
+        return [Segment(text, self.look(tone) if tone else None) for text, tone in pieces]
 
     def _strip(self, segments: list[Segment], *, cursor: bool) -> Strip:
         cells = sum(segment.cell_length for segment in segments) + _LEFT
         if not cursor or not self.has_focus:
             return Strip([Segment(" " * _LEFT), *segments], cells)
-        row, blank = self._look("row"), max(0, self.text_width - cells)
-        marked = [Segment(_MARK, self._look("cursor")), *segments, Segment(" " * blank)]
+        row, blank = self.look("row"), max(0, self.text_width - cells)
+        marked = [Segment(_MARK, self.look("cursor")), *segments, Segment(" " * blank)]
         return Strip(Segment.apply_style(marked, post_style=row), cells + blank)
-
-    def _look(self, name: str) -> Style:
-        if name not in self._looks:
-            style = component_style(self, f"wire--{name}")
-            if name == "row":  # a shade behind the row under the cursor; an ANSI theme has none
-                shade = self.get_component_rich_style("wire--row").bgcolor
-                style = Style(bgcolor=None if shade is None or shade.is_default else shade)
-            self._looks[name] = style
-        return self._looks[name]
 
     def notify_style_update(self) -> None:
         """The colours may have changed."""
         super().notify_style_update()
-        self._looks.clear()
         self._cache.clear()
 
     # The mouse -----------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The wire beside the log, or below it: a line of figures, the rows or all of one of them, a field to filter by, a line of keys.
 
-It is made when it is asked for and removed when it is closed. It holds the parts together; what they show comes from outside.
+It is made when it is asked for, and empty when it is closed. It holds the parts together; what they show comes from outside.
 """
 
 from collections.abc import Sequence
@@ -84,8 +84,7 @@ class WirePane(Vertical):
 
     def on_mount(self) -> None:
         """The rows at first."""
-        self.detail.display = self.field.display = False
-        self._show_keys()
+        self.begin_anew()
 
     def on_resize(self) -> None:
         """A low pane has no room for its keys."""
@@ -103,6 +102,15 @@ class WirePane(Vertical):
         return focused is not None and self in focused.ancestors
 
     # Values down ---------------------------------------------------------------------------------------------------
+
+    def begin_anew(self) -> None:
+        """Empty, as it was made."""
+        self.list.display, self.detail.display, self.field.display = True, False, False
+        self.detail.show(Detail("", (), ""))
+        self.field.value = ""
+        self._types = ()
+        self.head.show((), "")
+        self._show_keys()
 
     def show_types(self, fields: Sequence[Field]) -> None:
         """The types that occur, in place of the keys; none: the keys."""
