@@ -5,11 +5,11 @@ what is done with it in `cli`. It imports next to nothing, so that `--help` is a
 """
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final
+
+from tui_chat.console import Parser, usage_error
 
 DEMO_SERVER: Final = "demo-server"
 # As the first argument; each has options of its own.
@@ -135,20 +135,6 @@ class Arguments(argparse.Namespace):
     version: bool
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse with a help of ours, and with an exception in place of its exit."""
-
-    def __init__(self, help: str) -> None:
-        super().__init__(prog="tui-chat", allow_abbrev=False)
-        self._help = help
-
-    def print_help(self, file: Any = None) -> None:
-        write(self._help, file)
-
-    def error(self, message: str) -> NoReturn:
-        raise usage_error(message)
-
-
 def parse(argv: Sequence[str]) -> Arguments:
     """The arguments, checked against each other.
 
@@ -240,20 +226,3 @@ def _check(arguments: Arguments) -> None:
         raise usage_error("--no-store opens no stored conversation", "leave it out to continue one")
     if arguments.output_format and not arguments.print_reply:
         raise usage_error("--output-format is for printed replies", "add -p")
-
-
-def usage_error(message: str, advice: str = "see tui-chat --help") -> Exception:
-    """The error to raise for arguments that cannot be used."""
-    from tui_chat.errors import UsageError  # here: --help and --version need no error
-
-    return UsageError(message, advice)
-
-
-def write(content: str, file: Any = None) -> None:
-    """Print to standard output; a reader that has gone is no error."""
-    try:
-        stream = file or sys.stdout
-        stream.write(content)
-        stream.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails again

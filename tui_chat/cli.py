@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tui_chat import __version__
-from tui_chat.arguments import SUBCOMMANDS, parse, usage_error, write
+from tui_chat.arguments import SUBCOMMANDS, parse
+from tui_chat.console import say, usage_error, write
 
 LOG_SIZE: Final = 1_000_000  # bytes; one older file of that size is kept
 LARGEST_INPUT: Final = 32_000_000  # bytes of standard input: more than one request may hold
@@ -251,8 +252,4 @@ def _is_terminal(stream: Any) -> bool:
 
 def _complain(text: str) -> None:
     """One line on standard error; a list that a message may end with has a line for each."""
-    from tui_chat.text import sanitise
-
-    with contextlib.suppress(OSError, ValueError):  # nobody reads it
-        sys.stderr.write(f"tui-chat: {sanitise(text)}\n")
-        sys.stderr.flush()
+    say(f"tui-chat: {text}")

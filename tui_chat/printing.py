@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+from tui_chat.console import draw
 from tui_chat.events import BlockStarted, Event, RetryScheduled, TextDelta, ToolEnded, ToolSkipped, to_json
 from tui_chat.text import LineEndings, sanitise, sanitise_line, storable
 
@@ -145,6 +146,4 @@ def json_line(record: dict[str, Any]) -> str:
 
 def note(text: str) -> None:
     """One line on standard error."""
-    with contextlib.suppress(OSError, ValueError):  # nobody reads it
-        sys.stderr.write(sanitise_line(text) + "\n")
-        sys.stderr.flush()
+    draw(sanitise_line(text) + "\n")

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from tui_chat import config
 from tui_chat.config import Config
+from tui_chat.console import Parser
 from tui_chat.errors import UsageError
 from tui_chat.recordings import Recording, read
 from tui_chat.recordings.format import SUFFIX
@@ -45,17 +46,6 @@ no recording; 130 stopped now, by Ctrl+C.
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse with our help, and with an exception in place of its exit."""
-
-    def print_help(self, file: Any = None) -> None:
-        sys.stdout.write(HELP)
-        sys.stdout.flush()
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, "see tui-chat replay --help")
-
-
 def main(argv: Sequence[str], start_log: Callable[[Path], None]) -> int:
     """Run it with what followed `replay`; returns the exit code. The screen needs a log, which `start_log` begins.
 
@@ -63,7 +53,7 @@ def main(argv: Sequence[str], start_log: Callable[[Path], None]) -> int:
         UsageError: the arguments cannot be used, or a file is no recording.
 
     """
-    parser = _Parser(allow_abbrev=False)
+    parser = Parser(HELP, "replay")
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--speed", type=_speed)
     parser.add_argument("--step", action="store_true")

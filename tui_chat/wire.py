@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 Headers = tuple[tuple[str, str], ...]
 
 HIDDEN: Final = "***"
+_SHORTEST_SECRET: Final = 6  # characters; shorter words of a header stand in other texts as well
 DEFAULT_LIMIT: Final = 32_000_000  # bytes
 _CHUNK_COST: Final = 75  # bytes of a chunk beside its data: bytes object, stamp, their places
 _CAPTURE_COST: Final = 4_000  # ... and of a request beside its body: headers, objects
@@ -37,6 +38,15 @@ def _open_value(name: str, value: str) -> str:
     if _SECRET_NAME.match(name):
         return HIDDEN
     return open_url(value) if name.lower() == "location" else open_text(value)
+
+
+def without_credentials(body: bytes, headers: Iterable[tuple[str, str]]) -> bytes:
+    """`body` without the very credentials that went out in `headers`: what refuses a key may well repeat it."""
+    for name, value in headers:
+        for word in value.split() if _SECRET_NAME.match(name) else ():
+            if len(word) >= _SHORTEST_SECRET:
+                body = body.replace(word.encode(), HIDDEN.encode())
+    return body
 
 
 def open_text(text: str) -> str:

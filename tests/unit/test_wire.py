@@ -136,6 +136,23 @@ async def test_only_a_body_that_was_read_to_its_end_has_ended(
     assert any(told[0] == "ended" for told in tap.told) is is_read
 
 
+async def test_a_refusal_that_repeats_the_key_is_kept_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Gateway-Token: mine-0815")
+    capture = begun(WireLog())
+
+    async def refuse(exchange: raw.Exchange) -> None:
+        body = b'{"error":{"type":"authentication_error","message":"mine-0815 is unknown"}}'
+        head = raw.head("401 Unauthorized", content_type="application/json", content_length=str(len(body)))
+        await exchange.send(head + body)
+
+    async with raw_server(refuse) as server, client_of(tmp_path, server.base_url, monkeypatch) as client:
+        await captured(client, capture)
+    kept = b"".join(data for _, data in capture.chunks)
+    assert kept == b'{"error":{"type":"authentication_error","message":"*** is unknown"}}'
+
+
 async def test_a_reply_in_one_piece_is_asked_for_without_stream(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

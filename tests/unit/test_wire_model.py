@@ -263,3 +263,19 @@ def test_text_from_the_wire_is_harmless_wherever_it_is_shown() -> None:
         shown = [row.text, row.type, row.delta, model.detail(key).text, model.copied(key), model.line_text(line)]
         assert not any(character in text for text in shown for character in "\x1b\x07\x9b\u202e")
     assert "[bold]" in model.detail(model.key(4)).text
+
+
+def test_rows_have_a_line_also_while_a_filter_is_worked_through() -> None:
+    """The newest request is read first, in slices; of the ones before nothing is shown until it is their turn."""
+    newest = captured([(101.0 + number / 100, text_delta("x")) for number in range(800)])
+    model = model_of(reply(), newest)
+    keys = [model.key(line) for line in (0, 5, 12, 400, model.total - 1)]
+    model.set_filter(Filter(text="x"))
+    slices = 0
+    while True:
+        assert all(0 <= model.line(key) < max(1, model.total) for key in keys)
+        if model.update(0.0):
+            break
+        slices += 1
+    assert slices > 1
+    assert [model.line(key) for key in keys[:2]] == [0, 0]

@@ -5,14 +5,13 @@ The report goes to standard output, everything else to standard error. It must n
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final
 
 from tui_chat import config
 from tui_chat.comparing.figures import Result
@@ -21,9 +20,10 @@ from tui_chat.comparing.plan import DEFAULT_RUNS, MOST_RUNS, Plan
 from tui_chat.comparing.report import as_json, text
 from tui_chat.comparing.runs import Comparison
 from tui_chat.config import Config
+from tui_chat.console import Parser, say, show
 from tui_chat.errors import RequestError, UsageError
 from tui_chat.runtime import Runtime
-from tui_chat.text import sanitise, storable
+from tui_chat.text import storable
 
 STOPPED: Final = 130
 EXIT_CLOSED: Final = 141  # of a program that SIGPIPE ends
@@ -63,19 +63,6 @@ sent; 2 bad arguments; 130 stopped by Ctrl+C.
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse with our help, and with an exception in place of its exit."""
-
-    def __init__(self) -> None:
-        super().__init__(allow_abbrev=False)
-
-    def print_help(self, file: Any = None) -> None:
-        _print(HELP)
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, "see tui-chat compare --help")
-
-
 def main(argv: Sequence[str]) -> int:
     """Compare and print; returns the exit code.
 
@@ -96,7 +83,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser()
+    parser = Parser(HELP, "compare")
     parser.add_argument("prompt", nargs="*")
     parser.add_argument("--model", action="append", default=[], dest="models")
     parser.add_argument("--runs", type=int, default=DEFAULT_RUNS)
@@ -150,24 +137,24 @@ def _compare(runner: asyncio.Runner, settings: Config, plan: Plan, options: argp
     comparison = Comparison(runtime, plan)
     try:
         if settings.demo and not settings.demo_chosen:
-            _say("demo: replies come from the built-in demo; set ANTHROPIC_API_KEY to talk to Claude")
+            say("demo: replies come from the built-in demo; set ANTHROPIC_API_KEY to talk to Claude")
         if not settings.demo and not options.yes and not _can_ask():
             raise UsageError("this would send requests that may cost money", "allow it with --yes, or use a terminal")
         runner.run(_prepare(runtime, comparison))
         estimate = comparison.estimate()
         for sentence in estimate.sentences[: 1 if settings.demo else 2]:
-            _say(sentence)
+            say(sentence)
         # Between two runs of the loop: Ctrl+C at the question is then the usual one.
         if not settings.demo and not options.yes and not _agreed():
-            _say("nothing was sent")
+            say("nothing was sent")
             return 1
         result = runner.run(_measure(runtime, comparison))
     except RequestError as error:
-        _say(f"tui-chat: {error.failure.sentence}")
+        say(f"tui-chat: {error.failure.sentence}")
         return 1
     finally:
         runner.run(runtime.close())
-    _print(_report(result, options.output_format))
+    show(_report(result, options.output_format))
     if result.stopped:
         return STOPPED
     return 0 if all(summary.done for summary in result.summaries) else 1
@@ -201,15 +188,3 @@ def _agreed() -> bool:
     sys.stderr.write("Send them? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _print(content: str) -> None:
-    sys.stdout.write(content)
-    sys.stdout.flush()
-
-
-def _say(content: str) -> None:
-    """Lines on standard error; nobody reading them is no error."""
-    with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(sanitise(content) + "\n")
-        sys.stderr.flush()

@@ -4,8 +4,6 @@ It shows the pair of the moment, each of its two requests with a clock of its ow
 """
 
 import asyncio
-import contextlib
-import os
 import sys
 import time
 from typing import Final, Self
@@ -13,6 +11,7 @@ from typing import Final, Self
 from tui_chat.comparing.figures import Run
 from tui_chat.comparing.plan import Call, mode_name, model_name
 from tui_chat.comparing.report import seconds
+from tui_chat.console import columns, draw
 from tui_chat.conversation import Turn
 from tui_chat.events import Event
 from tui_chat.meter import Ratios
@@ -44,7 +43,7 @@ class Live:
         if self._ticking is not None:
             self._ticking.cancel()
         if self._drawn:
-            _write(f"\x1b[{_LINES}A\x1b[J")
+            draw(f"\x1b[{_LINES}A\x1b[J")
 
     async def prepared(self, call: Call) -> None:
         """A request comes next."""
@@ -66,7 +65,7 @@ class Live:
         self._draw()
         if not self._is_terminal:
             call = run.call
-            _write(f"{call.number} of {self._total}: {model_name(call.model)}, {call.mode}: {_outcome(run)}\n")
+            draw(f"{call.number} of {self._total}: {model_name(call.model)}, {call.mode}: {_outcome(run)}\n")
 
     async def _tick(self) -> None:
         while True:
@@ -81,10 +80,10 @@ class Live:
             f"request {call.number} of {self._total}: {model_name(call.model)}, run {call.run}",
             *(f"  {mode_name(streaming=streaming):<13}  {self._state(call, streaming)}" for streaming in (True, False)),
         ]
-        width = max(20, _columns() - 1)
+        width = max(20, columns() - 1)
         up = f"\x1b[{_LINES}A" if self._drawn else ""
         self._drawn = True
-        _write(up + "".join(f"\r\x1b[K{cells(line, width)}\n" for line in lines))  # a line that wraps would be two
+        draw(up + "".join(f"\r\x1b[K{cells(line, width)}\n" for line in lines))  # a line that wraps would be two
 
     def _state(self, call: Call, streaming: bool) -> str:
         if (run := self._done.get(streaming)) is not None:
@@ -106,16 +105,3 @@ def _outcome(run: Run) -> str:
     complete = "" if run.complete is None else f", complete {seconds(run.complete)}"
     tokens = "" if run.output_tokens is None else f", {'~' * run.output_estimated}{run.output_tokens:,} tokens"
     return first + complete + tokens
-
-
-def _write(text: str) -> None:
-    with contextlib.suppress(OSError, ValueError):  # nobody reads it
-        sys.stderr.write(text)
-        sys.stderr.flush()
-
-
-def _columns() -> int:
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    except (OSError, ValueError):
-        return 80

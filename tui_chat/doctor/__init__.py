@@ -19,8 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from tui_chat.arguments import Parser, path, text, usage_error, write
+from tui_chat.arguments import path, text
 from tui_chat.config import Config, Flags, load, usual_config_file
+from tui_chat.console import Parser, usage_error, write
 from tui_chat.doctor.bundle import Bundle
 from tui_chat.doctor.credentials import check_credentials
 from tui_chat.doctor.database import check_database

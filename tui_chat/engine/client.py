@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui_chat.config import EFFORTS, Config
 from tui_chat.errors import Failure, RequestError
-from tui_chat.wire import Capture, open_url
+from tui_chat.wire import Capture, open_url, without_credentials
 
 if TYPE_CHECKING:
     import anthropic
@@ -124,7 +124,7 @@ class ApiClient:
                 capture.responded(time.monotonic(), response.status_code, response.headers.multi_items())
                 body = await response.aread()
                 at = time.monotonic()
-                capture.chunk(at, body)
+                capture.chunk(at, without_credentials(body, response.request.headers.multi_items()))
                 capture.body_ended(at)
 
         timeouts = self._config.timeouts

@@ -22,7 +22,7 @@ from tui_chat.errors import Failure, RequestError
 from tui_chat.events import RequestEnded, RequestProgress
 from tui_chat.wire import Capture
 
-LINGER: Final = 0.05  # seconds that the end of a body may come after message_stop
+LINGER: Final = 0.02  # seconds that the end of a body may come after message_stop
 
 
 async def stream_request(

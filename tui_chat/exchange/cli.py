@@ -12,9 +12,10 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 from tui_chat import config, meter
+from tui_chat.console import Parser, columns, draw, say, show
 from tui_chat.conversation import Turn
 from tui_chat.errors import StoreError, UsageError
 from tui_chat.exchange.formats import FORMATS, file_name, format_of, lossless, readable
@@ -83,34 +84,6 @@ by Ctrl+C: what was read until then is in, and importing again goes on.
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse with our help, and with an exception in place of its exit."""
-
-    def __init__(self, help: str) -> None:
-        super().__init__(allow_abbrev=False)
-        self._help = help
-        self.add_argument("--config", type=Path)
-        self.add_argument("--data-dir", type=Path)
-
-    def print_help(self, file: Any = None) -> None:
-        _print(self._help)
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, "see --help")
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
-def _say(text: str) -> None:
-    """Lines on standard error; nobody reading them is no error."""
-    with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(sanitise(text) + "\n")
-        sys.stderr.flush()
-
-
 def _shown(text: object) -> str:
     return sanitise_line(storable(str(text)))
 
@@ -126,7 +99,9 @@ def export_main(argv: Sequence[str]) -> int:
         StoreError: the conversations cannot be read.
 
     """
-    parser = _Parser(EXPORT_HELP)
+    parser = Parser(EXPORT_HELP, "export")
+    parser.add_argument("--config", type=Path)
+    parser.add_argument("--data-dir", type=Path)
     parser.add_argument("wanted", nargs="*")
     parser.add_argument("--format", choices=FORMATS)
     parser.add_argument("-o", "--output")
@@ -144,7 +119,7 @@ def export_main(argv: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails again
         return EXIT_CLOSED
     except OSError as error:
-        _say(f"tui-chat: it cannot be written ({_shown(error.strerror or error)}: {_shown(error.filename or '')})")
+        say(f"tui-chat: it cannot be written ({_shown(error.strerror or error)}: {_shown(error.filename or '')})")
         return 1
 
 
@@ -178,10 +153,10 @@ class _Export:
         if output == "-":
             is_terminal = sys.stdout.isatty()
             for piece in pieces:
-                _print(sanitise(piece) if is_terminal else piece)
+                show(sanitise(piece) if is_terminal else piece)
             return 0
         name = file_name(title, self._format)
-        _print(f"{_shown(self._put(_place(output, name), pieces))}\n")
+        show(f"{_shown(self._put(_place(output, name), pieces))}\n")
         return 0
 
     async def _write_all(self, store: "Store", folder: Path) -> int:
@@ -199,7 +174,7 @@ class _Export:
             bar.show(number / len(ids), f"{number:,} of {len(ids):,}")
             await asyncio.sleep(0)
         bar.end()
-        _print(f"{len(ids):,} conversation{'' if len(ids) == 1 else 's'} in {_shown(folder)}\n")
+        show(f"{len(ids):,} conversation{'' if len(ids) == 1 else 's'} in {_shown(folder)}\n")
         return 0
 
     def _put(self, path: Path, pieces: Iterable[str]) -> Path:
@@ -252,7 +227,9 @@ def import_main(argv: Sequence[str]) -> int:
         StoreError: the database to import into cannot be opened.
 
     """
-    parser = _Parser(IMPORT_HELP)
+    parser = Parser(IMPORT_HELP, "import")
+    parser.add_argument("--config", type=Path)
+    parser.add_argument("--data-dir", type=Path)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--dry-run", action="store_true")
     options = parser.parse_args(argv)
@@ -274,7 +251,7 @@ def import_main(argv: Sequence[str]) -> int:
 
 def _told(report: Report, options: argparse.Namespace) -> int:
     """Print the report; returns the exit code."""
-    _print("".join(f"{line}\n" for line in report.lines(dry=options.dry_run)))
+    show("".join(f"{line}\n" for line in report.lines(dry=options.dry_run)))
     return 0 if report.is_whole else 1
 
 
@@ -317,7 +294,7 @@ async def _store(settings: config.Config, *, make: bool = False) -> Any:
     store = await Store.open(path)
     try:
         for notice in store.notices:
-            _say(f"tui-chat: {notice}")
+            say(f"tui-chat: {notice}")
         yield store
     finally:
         await store.close()
@@ -338,22 +315,10 @@ class _Bar:
             self._shown_at = at
             full = round(share * _BAR)
             line = f"{self._what} {'█' * full}{'░' * (_BAR - full)} {share:4.0%}  {sanitise_line(text)}"
-            width = max(20, _columns() - 1)
-            self._write(f"\r\x1b[K{line[:width]}")
+            width = max(20, columns() - 1)
+            draw(f"\r\x1b[K{line[:width]}")
 
     def end(self) -> None:
         """Take the bar away."""
         if self._is_terminal and self._shown_at:
-            self._write("\r\x1b[K")
-
-    def _write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(text)
-            sys.stderr.flush()
-
-
-def _columns() -> int:
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    except (OSError, ValueError):
-        return 80
+            draw("\r\x1b[K")

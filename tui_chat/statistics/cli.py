@@ -5,7 +5,6 @@ output, everything else to standard error. It must not know the screen, and need
 """
 
 import argparse
-import contextlib
 import os
 import re
 import shutil
@@ -15,9 +14,10 @@ import time
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final
 
 from tui_chat import config
+from tui_chat.console import Parser, draw, show
 from tui_chat.errors import StoreError, UsageError
 from tui_chat.exchange.database_file import opened
 from tui_chat.prices import PriceList
@@ -83,19 +83,6 @@ stopped by Ctrl+C; 141 standard output was closed.
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse with our help, and with an exception in place of its exit."""
-
-    def __init__(self) -> None:
-        super().__init__(allow_abbrev=False)
-
-    def print_help(self, file: Any = None) -> None:
-        _print(HELP)
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, "see tui-chat stats --help")
-
-
 def main(argv: Sequence[str]) -> int:
     """Print the statistics; returns the exit code.
 
@@ -125,7 +112,7 @@ def main(argv: Sequence[str]) -> int:
             collected = read(path, prices, since=filters.since, until=filters.until, progress=waiting.show)
         finally:
             waiting.end()
-        _print(_formatted(report(collected, filters, by), options.output_format))
+        show(_formatted(report(collected, filters, by), options.output_format))
     except KeyboardInterrupt:
         return STOPPED
     except BrokenPipeError:
@@ -193,7 +180,7 @@ def _formatted(made: Report, output_format: str) -> str:
 
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser()
+    parser = Parser(HELP, "stats")
     parser.add_argument("--by", action="append")
     parser.add_argument("--since")
     parser.add_argument("--until")
@@ -259,19 +246,9 @@ class _Waiting:
         """So many turns were read."""
         if time.monotonic() - self._since > _PATIENCE and sys.stderr is not None and sys.stderr.isatty():
             self._is_shown = True
-            self._write(f"\r\x1b[Kreading: {turns:,} turns")
+            draw(f"\r\x1b[Kreading: {turns:,} turns")
 
     def end(self) -> None:
         """Take the line away."""
         if self._is_shown:
-            self._write("\r\x1b[K")
-
-    def _write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # nobody reads it
-            sys.stderr.write(text)
-            sys.stderr.flush()
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+            draw("\r\x1b[K")
