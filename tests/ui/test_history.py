@@ -10,6 +10,7 @@ from tests.ui.history_view import History, add_many, current, on_chat, open_hist
 from tui_chat.demo import DemoServer
 from tui_chat.listed import Hit
 from tui_chat.ui.screens.history import HistoryScreen
+from tui_chat.ui.widgets.history_field import HistoryField
 
 
 async def test_all_conversations_with_their_figures(open_chat: OpenChat) -> None:
@@ -227,3 +228,11 @@ async def test_every_size_shows_the_field_a_row_and_the_way_out(open_chat: OpenC
         assert history.titles == ["hello"]
         assert history.screen.query_one("#wanted", Input).size.width >= 6
         assert "Esc" in history.hint
+
+
+async def test_ctrl_c_without_a_selection_changes_nothing(open_chat: OpenChat) -> None:
+    """The field's own action then says that it does not apply, as an exception."""
+    async with open_chat() as chat:
+        history = await open_history(chat)
+        await history.press("a", "ctrl+c", "b")
+        assert history.screen.query_one(HistoryField).value == "ab"

@@ -95,6 +95,22 @@ async def test_while_it_runs_it_lives(open_chat: OpenChat) -> None:
         assert last_turn(chat).outcome == "cancelled"
 
 
+async def test_behind_a_dialog_nothing_ticks(open_chat: OpenChat) -> None:
+    async with DemoServer(pacing=SLOW) as slow, open_chat(base_url=slow.base_url) as chat:
+        await chat.send("tell me the long story of a streamed reply")
+        await until_some(chat)
+        await open_details(chat, "slash", "t", "u", "r", "n", "enter")
+        screen = details(chat)
+        active: asyncio.Event = screen._ticker._active
+        await chat.until(active.is_set)
+        await chat.press("f1")
+        await chat.until(lambda: not active.is_set())
+        before = screen.lines.plain
+        await chat.press("escape")
+        await chat.until(active.is_set)
+        await chat.until(lambda: screen.lines.plain != before)
+
+
 async def test_the_receipt_is_true(open_chat: OpenChat) -> None:
     """The server itself saw the connection close, and when; the figures begin with the key."""
     async with DemoServer(pacing=SLOW) as slow, open_chat(base_url=slow.base_url) as chat:

@@ -116,7 +116,9 @@ class _Rows:
         return Key(self.number, self.shown[line - number])
 
     def line(self, offset: int, *, gap: bool = False) -> int:
-        """The line of a row; if it is not shown that of the next one that is, or the last."""
+        """The line of a row; if it is not shown that of the next one that is, or the last. While nothing is read yet: the first."""
+        if not self.shown:
+            return 0
         place = min(bisect_left(self.shown, offset), len(self.shown) - 1)
         line = place + bisect_right(self.gaps, self.shown[place])
         return line - 1 if gap and self._has_gap(self.shown[place]) else line
@@ -255,7 +257,8 @@ class WireModel:
         number = self._places.get(key.request)
         if number is None:  # it is gone, and those before it too
             return min(len(self.notes), max(0, self.total - 1))
-        return self._start(number) + self._requests[number].line(key.offset, gap=key.gap)
+        line = self._start(number) + self._requests[number].line(key.offset, gap=key.gap)
+        return max(0, min(line, self.total - 1))
 
     def _start(self, number: int) -> int:
         return self._ends[number - 1] if number else len(self.notes)

@@ -232,8 +232,8 @@ class RaceScreen(Screen[Finished]):
 
     def _tell(self) -> None:
         """All figures as they are now."""
-        if not self.is_attached:
-            return
+        if not (self.is_attached and self.is_current):
+            return  # behind another tab or a dialog nobody looks
         now, race = time.monotonic(), self.race
         statuses = [self._status(lane, now) for lane in race.lanes]
         for column, status in zip(self.columns, statuses, strict=True):

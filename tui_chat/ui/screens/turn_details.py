@@ -66,6 +66,14 @@ class TurnDetailsScreen(Screen[None]):
         """Other lines fit."""
         self.refresh_lines()
 
+    def on_screen_suspend(self) -> None:
+        """Behind another tab or a dialog nobody looks."""
+        self._ticker.pause()
+
+    def on_screen_resume(self) -> None:
+        """In front again."""
+        self.refresh_lines()
+
     def refresh_lines(self) -> None:
         """Show what is known now; look again while that grows."""
         if not self.lines.size.width:

@@ -10,7 +10,6 @@ from typing import ClassVar, Final
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
@@ -22,7 +21,6 @@ from tui_chat.ui.history_text import Piece
 from tui_chat.ui.widgets.direct import RowTerminal
 from tui_chat.ui.widgets.history_rows import Entry, HistoryRows, More, key_of
 from tui_chat.ui.widgets.line_view import LineView
-from tui_chat.ui.widgets.looks import component_style
 
 _MARK: Final = "▎"
 _TONES: Final = ("title", "said", "dim", "mark", "here", "more", "heading", "error", "cursor")
@@ -31,6 +29,7 @@ _TONES: Final = ("title", "said", "dim", "mark", "here", "more", "heading", "err
 class HistoryList(LineView):
     """Call `show` with rows; call `refresh_rows` after something was added to them."""
 
+    FAMILY = "history"
     COMPONENT_CLASSES: ClassVar[set[str]] = {*(f"history--{tone}" for tone in _TONES), "history--row"}
 
     class ViewMoved(Message):

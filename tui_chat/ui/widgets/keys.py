@@ -8,7 +8,7 @@ before a letter) the widget handles the key itself. Its bindings still say which
 import inspect
 
 from textual import events
-from textual.actions import parse
+from textual.actions import SkipAction, parse
 from textual.widget import Widget
 
 
@@ -20,12 +20,15 @@ def own_actions(widget: Widget) -> dict[str, str]:
 
 
 def run_own(widget: Widget, action: str) -> bool:
-    """Run an action that the widget itself has, now; False if it is another's, or has to be waited for."""
+    """Run an action that the widget itself has, now; False if it is another's, has to be waited for, or does not apply now."""
     namespace, name, parameters = parse(action)
     method = getattr(widget, f"action_{name}", None)
     if namespace or method is None or inspect.iscoroutinefunction(method):
         return False
-    method(*parameters)
+    try:
+        method(*parameters)
+    except SkipAction:  # copying where nothing is selected, for example: the key may mean something further up
+        return False
     return True
 
 

@@ -10,13 +10,11 @@ from contextlib import contextmanager
 from typing import ClassVar, Final, Protocol
 
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.strip import Strip
 
 from tui_chat.ui import wire_text
-from tui_chat.ui.widgets.looks import component_style
 from tui_chat.ui.widgets.wire_lines import WireLines
 from tui_chat.ui.wire_text import Key, Piece, WireRow
 
