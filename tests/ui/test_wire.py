@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from textual import events
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -87,7 +88,7 @@ async def test_a_reply_from_its_request_to_its_end(open_chat: OpenChat) -> None:
         assert rows[0].startswith("▎turn 1 request 1  sonnet-5-5  200  ")
         assert "connected" in rows[1]
         assert "headers" in rows[2]
-        assert "200 text/event-stream" in rows[2]
+        assert "200 text" in rows[2]
         assert "message_start" in rows[3]
         assert "ping" in rows[5]
         assert "text_delta" in rows[6]
@@ -457,3 +458,14 @@ async def test_every_binding_can_be_remapped() -> None:
 
     ids = _binding_ids()
     assert {"chat.wire", "wire.follow", "wire.type", "wire.curl", "wire.detail_copy", "wire.filter_done"} <= ids
+
+
+async def test_a_filter_typed_in_one_burst_is_a_filter(open_chat: OpenChat) -> None:
+    async with open_chat(WIDE) as chat:
+        await chat.say("hello")
+        await opened(chat)
+        for character in "/ping":
+            key = "slash" if character == "/" else character
+            chat.app.post_message(events.Key(key, character))
+        await chat.until(lambda: wire(chat).pane.field.value == "ping")
+        assert chat.draft == ""

@@ -20,10 +20,10 @@ from tui_chat.ui.wording import Field
 (
     KEEP_LAG,
     KEEP_SESSION,
-    KEEP_PULSE,
     KEEP_CACHED,
     KEEP_COST,
     KEEP_CONTEXT,
+    KEEP_PULSE,
     KEEP_IN,
     KEEP_RATE,
     KEEP_TOKENS,

@@ -41,10 +41,11 @@ _CURLS_OWN: Final = frozenset(
     {"host", "content-length", "connection", "accept-encoding", "transfer-encoding", "user-agent"}
 )
 _SINCE, _OFFSET, _SIZE, _TYPE, _INDEX = 7, 9, 7, 19, 3  # cells of the columns
-_WITH_OFFSET: Final = 84  # cells of a row from which there is room for a column
-_WITH_BOTH: Final = 76  # ... for the type of an event and that of its delta
-_WITH_SIZE: Final = 52
-_WITH_INDEX: Final = 44
+_SHORT_TYPE: Final = 16  # ... of the column of types where it has only that of the delta, and no `content_`
+_WITH_BOTH: Final = 76  # cells of a row from which there is room for the type of an event and that of its delta
+_WITH_OFFSET: Final = 56  # ... for a column
+_WITH_SIZE: Final = 48
+_WITH_INDEX: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +218,10 @@ def pieces(row: WireRow, width: int) -> list[Piece]:
         found.append((f"{'' if row.offset is None else f'{row.offset:,}':>{_OFFSET}} ", "dim"))
     if width >= _WITH_SIZE:
         found.append((f"{'' if row.size is None else f'{row.size:,}':>{_SIZE}} ", "dim"))
-    type_width = _TYPE if width >= _WITH_INDEX else max(6, width - _SINCE - 16)
-    spaced = width >= _WITH_BOTH or not row.delta
-    found.append((f" {_fitted(row.type if spaced else row.delta, type_width)} ", tone or "type"))
+    spaced = width >= _WITH_BOTH
+    type_width = _TYPE if spaced else _SHORT_TYPE if width >= _WITH_INDEX else max(6, width - _SINCE - 16)
+    name = row.type if spaced else row.delta or row.type.removeprefix("content_")
+    found.append((f" {_fitted(name, type_width)} ", tone or "type"))
     if width >= _WITH_INDEX:
         found.append((f"{'' if row.index is None else row.index:>{_INDEX - 1}} ", "dim"))
     used = sum(cell_len(text) for text, _ in found)

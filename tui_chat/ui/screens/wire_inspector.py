@@ -263,8 +263,6 @@ class WireInspector:
                 self._open(self.model.next_row(self._shown, by) if self._shown is not None else None)
             case "type" | "type_before":
                 self._next_type(1 if action == "type" else -1)
-            case "filter":
-                self.pane.open_field()
             case "longer_gap" | "shorter_gap":
                 place = GAPS.index(self.model.gap) + (1 if action == "longer_gap" else -1)
                 self._sift(gap=GAPS[max(0, min(place, len(GAPS) - 1))])

@@ -26,7 +26,7 @@ class WireLines(LineView):
 
     @dataclass
     class Asked(Message):
-        """Something that somebody else has to do: leave, open, type, type_before, filter, copy, copy_all, curl, longer_gap, shorter_gap, before, after."""
+        """Something that somebody else has to do: leave, open, type, type_before, copy, copy_all, curl, longer_gap, shorter_gap, before, after."""
 
         action: str
 

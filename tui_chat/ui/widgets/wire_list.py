@@ -5,7 +5,7 @@ What a line is and says it asks its `rows`; it knows neither captures nor sessio
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, Final, Protocol
 
@@ -85,7 +85,7 @@ class WireList(WireLines, can_focus=True):
         Binding("enter", "ask('open')", "All of it", id="wire.open"),
         Binding("t", "ask('type')", "Only the next type", id="wire.type"),
         Binding("T", "ask('type_before')", "Only the type before", id="wire.type_before"),
-        Binding("slash", "ask('filter')", "Only what holds a text", id="wire.filter"),
+        Binding("slash", "filter", "Only what holds a text", id="wire.filter"),
         Binding("plus", "ask('longer_gap')", "Mark longer gaps only", id="wire.longer_gap"),
         Binding("minus", "ask('shorter_gap')", "Mark shorter gaps too", id="wire.shorter_gap"),
         Binding("c", "ask('copy')", "Copy the row", id="wire.copy"),
@@ -93,12 +93,17 @@ class WireList(WireLines, can_focus=True):
         Binding("u", "ask('curl')", "Copy the request for curl", id="wire.curl"),
     ]
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, open_field: Callable[[], None], *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.open_field = open_field
         self.rows: Rows = _NoRows()
         self.cursor = 0  # a line
         self.silence: float | None = None  # seconds that nothing has come for, shown below the rows
         self._cache: OrderedDict[tuple[Key, int], list[Segment]] = OrderedDict()
+
+    def action_filter(self) -> None:
+        """The field opens now, not a message later: the keys behind this one are for it."""
+        self.open_field()
 
     # Values down ---------------------------------------------------------------------------------------------------
 

@@ -68,7 +68,7 @@ class WirePane(Vertical):
     def __init__(self) -> None:
         super().__init__(id="wire")
         self.head = StatusBar(id="wire-head")
-        self.list = WireList(id="wire-list")
+        self.list = WireList(self.open_field, id="wire-list")
         self.detail = WireDetail(id="wire-detail")
         self.field = WireField(id="wire-field", placeholder="text that an event holds")
         self.foot = StatusBar(id="wire-foot")
