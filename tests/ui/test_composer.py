@@ -144,3 +144,16 @@ async def test_what_comes_back_into_the_composer_is_sanitised(open_chat: OpenCha
         chat.app.remember_prompt("old \x1b]52;c;x\x07 prompt")
         await chat.press("up")
         assert chat.draft == "old ␛]52;c;x␇ prompt"
+
+
+async def test_text_keeps_its_order_when_the_focus_moves_in_the_middle(open_chat: OpenChat) -> None:
+    async with open_chat() as chat:
+        log, screen = chat.app.chat.log_widget, chat.app.screen
+        screen.set_focus(log)
+        typed = "0the beginning, for which the log has had no time yet; and the end"
+        for place, character in enumerate(typed):
+            if place == len(typed) // 2:
+                screen.set_focus(chat.app.chat.composer)
+            await chat.app.on_event(events.Key(character, character))
+        await chat.until(lambda: len(chat.draft) == len(typed))
+        assert chat.draft == typed

@@ -43,7 +43,7 @@ class Live:
         if self._ticking is not None:
             self._ticking.cancel()
         if self._drawn:
-            draw(f"\x1b[{_LINES}A\x1b[J")
+            draw(f"\r\x1b[{_LINES}A\x1b[J")  # the terminal may have written ^C
 
     async def prepared(self, call: Call) -> None:
         """A request comes next."""

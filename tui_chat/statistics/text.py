@@ -79,7 +79,7 @@ def notes(report: Report) -> Iterator[str]:
     hit, missed = (next((each for each in report.by_cache if each.key == (key,)), None) for key in ("hit", "no hit"))
     if hit is not None and missed is not None and hit.ttft.count and missed.ttft.count:
         yield (
-            f"TTFT p50 {seconds(hit.ttft.p50)} with a cache hit ({hit.ttft.count:,} turns),"
+            f"TTFT p50 {seconds(hit.ttft.p50)} with a cache hit ({_turns(hit.ttft.count)}),"
             f" {seconds(missed.ttft.p50)} without ({missed.ttft.count:,})"
         )
     if total.saved is not None:

@@ -134,6 +134,8 @@ class TuiChatApp(Tabs, ConversationCommands, LibraryCommands, StreamCommands):
             self._warn(notice)
         await asyncio.to_thread(warm_up)
         await self.runtime.learn_ratios()
+        if chat.session is not None:
+            chat.transcript.estimate_anew(chat.session)
         await self.runtime.refresh_catalog()
         chat.refresh_status()
         await asyncio.to_thread(warm_up, *LANGUAGES)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from textual import events
+from textual.widget import Widget
 
 from tui_chat.ui.painted_app import PaintedApp
+from tui_chat.ui.widgets.keys import holds_keys
 
 if TYPE_CHECKING:
     from tui_chat.runtime import Runtime
@@ -24,12 +26,21 @@ class StreamCommands(PaintedApp):
 
     runtime: "Runtime"
     _state_dir: Path | None
+    _keys_went_to: Widget | None = None
     input_at: float | None = None  # when the key or the click that is handled now was read (monotonic seconds)
 
     async def on_event(self, event: events.Event) -> None:
-        """Remember when the user asked for what follows: a cancel is measured from there."""
+        """Remember when the user asked for what follows: a cancel is measured from there. Keep text in its order."""
         if _HAS_OUR_CLOCK and isinstance(event, events.Key | events.MouseUp) and not event.is_forwarded:
             self.input_at = event.time
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            before, self._keys_went_to = self._keys_went_to, self.focused
+            is_text = event.is_printable or event.key == "enter"
+            # The focus has moved while text for another widget still waits there, which will pass it on.
+            if is_text and before is not None and before is not self.focused and holds_keys(before):
+                self._keys_went_to = before
+                before._forward_event(event)  # noqa: SLF001 - as Textual does with the widget that has the focus
+                return
         await super().on_event(event)
 
     @property

@@ -82,6 +82,12 @@ class Transcript:
             if turn.id in self._said and self._said[turn.id] != _said(session, turn):
                 self.end(session, turn)
 
+    def estimate_anew(self, session: ChatSession) -> None:
+        """More is known of how many characters a token has: write the footers that rest on it again."""
+        for turn in session.conversation.turns:
+            if turn.id in self._said and not turn.counts_are_final:
+                self.end(session, turn)
+
     def _clear(self) -> None:
         self._log.clear()
         self.branch.forget()

@@ -22,6 +22,7 @@ NEW_LINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter", "ctrl+enter")
 class Composer(TextArea):
     """A prompt in the making. Enter sends; Ctrl+J makes a new line."""
 
+    KEYS_IN_ORDER = True
     BINDINGS: ClassVar[list[BindingType]] = [
         # Handled in `_on_key` (see `keys`).
         Binding("enter", "submit", "Send", id="composer.send"),

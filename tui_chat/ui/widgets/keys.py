@@ -32,6 +32,14 @@ def run_own(widget: Widget, action: str) -> bool:
     return True
 
 
+def holds_keys(widget: Widget) -> bool:
+    """Whether keys wait in the queue of a widget that passes on what comes too late: those typed after them must wait there, too."""
+    if not getattr(widget, "KEYS_IN_ORDER", False):
+        return False
+    waiting = [widget._pending_message, *widget._message_queue.values]  # noqa: SLF001 - Textual has no other way to ask
+    return any(isinstance(message, events.Key) for message in waiting)
+
+
 def passed_on(widget: Widget, event: events.Key) -> bool:
     """Whether `event` came too late: the focus has moved on, and the key goes where it is now."""
     focused = widget.screen.focused

@@ -13,6 +13,8 @@ from tui_chat.ui.widgets.keys import own_actions, passed_on, run_own
 class LineField(Input):
     """One line of text. Its own bindings come in the order of the keys; what is pasted is text, whatever it holds."""
 
+    KEYS_IN_ORDER = True
+
     def __init__(self, *, id: str, placeholder: str = "", select_on_focus: bool = False) -> None:
         super().__init__(id=id, placeholder=placeholder, select_on_focus=select_on_focus, compact=True)
         self.cursor_blink = False  # nothing moves but what the model writes

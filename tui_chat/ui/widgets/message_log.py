@@ -29,6 +29,7 @@ _CURSOR_MARK: Final = "▎"
 class MessageLog(SearchedLog, can_focus=True):
     """Prompts and replies, the newest at the end. Focused, it has a message cursor."""
 
+    KEYS_IN_ORDER = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move_cursor(-1)", "Previous message", id="log.previous"),
         Binding("down", "move_cursor(1)", "Next message, then the composer", id="log.next"),

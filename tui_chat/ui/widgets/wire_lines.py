@@ -15,6 +15,7 @@ from tui_chat.ui.widgets.line_view import LineView
 class WireLines(LineView):
     """Subclasses have bindings, each with an action of their own."""
 
+    KEYS_IN_ORDER = True
     FAMILY = "wire"
 
     @dataclass
