@@ -14,15 +14,14 @@ from textual.widgets import TextArea
 
 from tui_chat.text import sanitise
 from tui_chat.ui.commands import completions
-from tui_chat.ui.widgets.keys import own_actions, passed_on, run_own
+from tui_chat.ui.widgets.keys import KeysInOrder, passed_on, run_own
 
 NEW_LINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter", "ctrl+enter")
 
 
-class Composer(TextArea):
+class Composer(TextArea, KeysInOrder):
     """A prompt in the making. Enter sends; Ctrl+J makes a new line."""
 
-    KEYS_IN_ORDER = True
     BINDINGS: ClassVar[list[BindingType]] = [
         # Handled in `_on_key` (see `keys`).
         Binding("enter", "submit", "Send", id="composer.send"),
@@ -58,7 +57,6 @@ class Composer(TextArea):
         self._history: Sequence[str] = ()
         self._place: int | None = None  # where in the history we are; None: in the draft
         self._draft = ""
-        self._keys: dict[str, str] | None = None
 
     def set_history(self, prompts: Sequence[str]) -> None:
         """The earlier prompts, the latest last."""
@@ -84,10 +82,8 @@ class Composer(TextArea):
     def _on_key(self, event: events.Key) -> None:  # type: ignore[override]  # TextArea's is a coroutine; both are called
         if passed_on(self, event):
             return
-        if self._keys is None:
-            self._keys = own_actions(self)
         handlers: dict[str, Callable[[], bool]] = {"up": self._older, "down": self._newer, "tab": self._complete}
-        handler, action = handlers.get(event.key), self._keys.get(event.key)
+        handler, action = handlers.get(event.key), self.own_action(event.key)
         if (handler is not None and handler()) or (action is not None and run_own(self, action)):
             event.stop()
             event.prevent_default()

@@ -6,6 +6,7 @@ before a letter) the widget handles the key itself. Its bindings still say which
 """
 
 import inspect
+from typing import cast
 
 from textual import events
 from textual.actions import SkipAction, parse
@@ -32,9 +33,21 @@ def run_own(widget: Widget, action: str) -> bool:
     return True
 
 
+class KeysInOrder:
+    """A part of a widget that handles its keys itself, in their order, and passes on what comes when the focus has moved on."""
+
+    _actions: dict[str, str] | None = None
+
+    def own_action(self, key: str) -> str | None:
+        """What `key` is bound to, by the widget itself."""
+        if self._actions is None:
+            self._actions = own_actions(cast("Widget", self))
+        return self._actions.get(key)
+
+
 def holds_keys(widget: Widget) -> bool:
     """Whether keys wait in the queue of a widget that passes on what comes too late: those typed after them must wait there, too."""
-    if not getattr(widget, "KEYS_IN_ORDER", False):
+    if not isinstance(widget, KeysInOrder):
         return False
     waiting = [widget._pending_message, *widget._message_queue.values]  # noqa: SLF001 - Textual has no other way to ask
     return any(isinstance(message, events.Key) for message in waiting)

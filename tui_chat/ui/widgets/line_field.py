@@ -7,25 +7,20 @@ from textual import events
 from textual.widgets import Input
 
 from tui_chat.text import sanitise_line
-from tui_chat.ui.widgets.keys import own_actions, passed_on, run_own
+from tui_chat.ui.widgets.keys import KeysInOrder, passed_on, run_own
 
 
-class LineField(Input):
+class LineField(Input, KeysInOrder):
     """One line of text. Its own bindings come in the order of the keys; what is pasted is text, whatever it holds."""
-
-    KEYS_IN_ORDER = True
 
     def __init__(self, *, id: str, placeholder: str = "", select_on_focus: bool = False) -> None:
         super().__init__(id=id, placeholder=placeholder, select_on_focus=select_on_focus, compact=True)
         self.cursor_blink = False  # nothing moves but what the model writes
-        self._keys: dict[str, str] | None = None
 
     def _on_key(self, event: events.Key) -> None:  # type: ignore[override]  # Input's is a coroutine; both are called
         if passed_on(self, event):
             return
-        if self._keys is None:
-            self._keys = own_actions(self)
-        action = self._keys.get(event.key)
+        action = self.own_action(event.key)
         if action is not None and run_own(self, action):
             event.stop()
             event.prevent_default()

@@ -15,7 +15,7 @@ from textual.strip import Strip
 
 from tui_chat.ui.widgets.code_lines import CodeView
 from tui_chat.ui.widgets.find_values import Span
-from tui_chat.ui.widgets.keys import own_actions, passed_on, run_own
+from tui_chat.ui.widgets.keys import KeysInOrder, passed_on, run_own
 from tui_chat.ui.widgets.log_cursor import MessageCursor
 from tui_chat.ui.widgets.log_items import EntryItem, LogItem, NoticeItem, PromptItem, SeamItem
 from tui_chat.ui.widgets.log_turn import LogTurn
@@ -26,10 +26,9 @@ from tui_chat.ui.widgets.tool_item import ToolItem
 _CURSOR_MARK: Final = "▎"
 
 
-class MessageLog(SearchedLog, can_focus=True):
+class MessageLog(SearchedLog, KeysInOrder, can_focus=True):
     """Prompts and replies, the newest at the end. Focused, it has a message cursor."""
 
-    KEYS_IN_ORDER = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move_cursor(-1)", "Previous message", id="log.previous"),
         Binding("down", "move_cursor(1)", "Next message, then the composer", id="log.next"),
@@ -82,7 +81,6 @@ class MessageLog(SearchedLog, can_focus=True):
         super().__init__(id=id)
         self._turns: dict[str, LogTurn] = {}
         self._cursor = MessageCursor(self._items, self._turns)
-        self._keys: dict[str, str] | None = None
         self._code_view = CodeView()
         self._hovered: Link | None = None
         self.action_letters: frozenset[str] = frozenset()
@@ -230,9 +228,7 @@ class MessageLog(SearchedLog, can_focus=True):
         """The cursor's keys; printable ones without a meaning here are typed into the composer."""
         if passed_on(self, event):
             return
-        if self._keys is None:
-            self._keys = own_actions(self)
-        action = None if self._typing else self._keys.get(event.key)
+        action = None if self._typing else self.own_action(event.key)
         if action is not None and run_own(self, action):
             pass
         elif self._typing or (action is None and event.is_printable):

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from textual import events
 from textual.message import Message
 
-from tui_chat.ui.widgets.keys import own_actions, passed_on, run_own
+from tui_chat.ui.widgets.keys import KeysInOrder, passed_on, run_own
 from tui_chat.ui.widgets.line_view import LineView
 
 
-class WireLines(LineView):
+class WireLines(LineView, KeysInOrder):
     """Subclasses have bindings, each with an action of their own."""
 
-    KEYS_IN_ORDER = True
     FAMILY = "wire"
 
     @dataclass
@@ -33,7 +32,6 @@ class WireLines(LineView):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._keys: dict[str, str] | None = None
         self._typing = False  # keys go to the composer, which will have the focus in a moment
 
     def action_ask(self, action: str) -> None:
@@ -60,9 +58,7 @@ class WireLines(LineView):
     def _on_key(self, event: events.Key) -> None:  # type: ignore[override]  # Widget's is a coroutine; both are called
         if passed_on(self, event):
             return
-        if self._keys is None:
-            self._keys = own_actions(self)
-        action = None if self._typing else self._keys.get(event.key)
+        action = None if self._typing else self.own_action(event.key)
         if action is not None and run_own(self, action):
             pass
         elif self._typing or (action is None and event.is_printable):
